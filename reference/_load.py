@@ -1,0 +1,51 @@
+"""Opens a file, finds its format, and hands it to that format's reader."""
+
+from __future__ import annotations
+
+import importlib
+import mmap
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from endianproof.spec import load_spec
+
+if TYPE_CHECKING:
+    from endianproof.reference._tensor import Tensor
+    from endianproof.spec import Format
+
+__all__ = ["load"]
+
+
+def _map(path: Path) -> memoryview:
+    with path.open("rb") as file:
+        if not os.fstat(file.fileno()).st_size:
+            return memoryview(b"")  # an empty file cannot be mapped
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def _reader(form: Format) -> Any:
+    """The reader of format `a-b` is the module `_a_b` of this room."""
+    return importlib.import_module(f"endianproof.reference._{form.name.replace('-', '_')}")
+
+
+def _format_of(path: Path, data: memoryview) -> Format:
+    """By the file's extension; where that says nothing, by its first bytes, which not every format has."""
+    formats = load_spec().formats.values()
+    for form in formats:
+        if path.suffix == f".{form.extension}":
+            return form
+    return min(formats, key=lambda form: not _reader(form).recognizes(data, form))
+
+
+def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """The tensors of a file by name, over a memory map of it.
+
+    Nested dicts and lists of a pickle give names joined by dots; a tensor that stands alone has the empty name.
+    Raises SpecViolation where the file breaks a rule, OSError where it cannot be opened.
+    """
+    path = Path(path)
+    data = _map(path)
+    form = _format_of(path, data)
+    tensors: dict[str, Tensor] = _reader(form).read(data, form)
+    return tensors

@@ -1,0 +1,207 @@
+"""Reads safetensors: a length, a JSON header, a buffer that the header indexes without holes."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from endianproof.reference._structs import read_integer
+from endianproof.reference._tensor import Storage, Tensor
+from endianproof.reference._violation import SpecViolation
+from endianproof.spec import load_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from endianproof.spec import Format
+
+__all__ = ["read", "recognizes"]
+
+_JSON_WHITE_SPACE = " \t\n\r"
+
+
+@dataclass(frozen=True)
+class _Object:
+    """A JSON object with its repeated keys, which a dict would lose."""
+
+    pairs: tuple[tuple[str, Any], ...]
+
+    def all(self, key: str) -> list[Any]:
+        return [value for name, value in self.pairs if name == key]
+
+
+@dataclass(frozen=True)
+class _Header:
+    """The header's text, and where things lie: violations point at bytes of the file."""
+
+    text: str
+    start: int
+
+    def at(self, what: str) -> int:
+        """The byte of the file where a name first stands in the header; the header's start where it is escaped."""
+        found = self.text.find(json.dumps(what, ensure_ascii=False))
+        return self.start + len(self.text[: max(found, 0)].encode("utf-8"))
+
+
+def recognizes(data: memoryview, form: Format) -> bool:
+    """Whether the file's ninth byte is the one that begins a header."""
+    return bytes(data[8:9]) == bytes([form.layout["first_byte"]])
+
+
+def _read_header(data: memoryview, form: Format) -> _Header:
+    layout = form.layout
+    length_type = layout["seq"][0]["type"]
+    size = int(length_type[1])
+    if len(data) < size:
+        raise SpecViolation("ST-HDR-02", 0, f"a file of {len(data)} bytes", f"at least {size}")
+    length, start = read_integer(length_type, data, 0)
+    if length > layout["max_header_length"]:
+        limit = f"at most {layout['max_header_length']}"
+        raise SpecViolation("ST-HDR-03", 0, f"a header length of {length}", limit)
+    if start + length > len(data):
+        left = f"at most {len(data) - start}, which the file has left"
+        raise SpecViolation("ST-HDR-04", 0, f"a header length of {length}", left)
+    raw = bytes(data[start : start + length])
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        found = f"byte 0x{raw[error.start]:02X} ({error.reason})"
+        raise SpecViolation("ST-HDR-05", start + error.start, found, "UTF-8") from None
+    if text.startswith("\ufeff"):
+        raise SpecViolation("ST-HDR-05", start, "a byte order mark", "no byte order mark")
+    return _Header(text, start)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> _Object:
+    for text in (part for pair in pairs for part in pair if isinstance(part, str)):
+        text.encode("utf-8")  # half of a surrogate pair is no character, though JSON can spell it
+    return _Object(tuple(pairs))
+
+
+def _not_json(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _parse(header: _Header, form: Format) -> _Object:
+    first, text = header.text[:1], header.text
+    if first and first in _JSON_WHITE_SPACE:
+        raise SpecViolation("ST-HDR-06", header.start, f"white space ({first!r})", "an opening brace")
+    # Python refuses to convert thousands of digits; 25 are as much too large.
+    decoder = json.JSONDecoder(
+        object_pairs_hook=_object, parse_constant=_not_json, parse_int=lambda digits: int(digits[:25])
+    )
+    try:
+        parsed, end = decoder.raw_decode(text)
+    except (ValueError, RecursionError) as error:
+        position = error.pos if isinstance(error, json.JSONDecodeError) else 0
+        what = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        at = header.start + len(text[:position].encode("utf-8"))
+        raise SpecViolation("ST-JSON-01", at, f"no JSON ({what})", "one JSON object") from None
+    if not isinstance(parsed, _Object):
+        raise SpecViolation("ST-JSON-01", header.start, f"JSON that begins with {first!r}", "a JSON object")
+    _check_padding(header, end, form)
+    return parsed
+
+
+def _check_padding(header: _Header, end: int, form: Format) -> None:
+    padding = header.text[end:].strip(chr(form.layout["padding_byte"]))
+    if padding:
+        position = header.text.index(padding, end)
+        rule = "ST-HDR-09" if padding.strip(_JSON_WHITE_SPACE) else "ST-HDR-08"
+        at = header.start + len(header.text[:position].encode("utf-8"))
+        raise SpecViolation(rule, at, f"{padding[0]!r} behind the object", "spaces or nothing")
+
+
+def _check_metadata(parsed: _Object, header: _Header, key: str) -> None:
+    for metadata in parsed.all(key):
+        if metadata is None:
+            continue
+        if not isinstance(metadata, _Object):
+            found = f"{key} of type {type(metadata).__name__}"
+            raise SpecViolation("ST-JSON-03", header.at(key), found, "an object")
+        for name, value in metadata.pairs:
+            if not isinstance(value, str):
+                found = f"{name!r} with a value of type {type(value).__name__}"
+                raise SpecViolation("ST-JSON-03", header.at(name), found, "a string")
+
+
+def _member(entry: _Object, key: str, name: str, header: _Header) -> Any:
+    values = entry.all(key)
+    if len(values) != 1:
+        found = f"{len(values)} times {key} in the entry of {name!r}"
+        raise SpecViolation("ST-JSON-09", header.at(name), found, "exactly one")
+    return values[0]
+
+
+def _integers(value: Any, key: str, name: str, header: _Header, largest: int) -> tuple[int, ...]:
+    items = value if isinstance(value, list) else [value]
+    good = [type(item) is int and 0 <= item <= largest for item in items]
+    if not isinstance(value, list) or not all(good):
+        wrong = value if not isinstance(value, list) else items[good.index(False)]
+        found = f"{str(wrong)[:40]} in {key} of {name!r}"
+        raise SpecViolation("ST-JSON-06", header.at(name), found, f"an array of integers from 0 to {largest}")
+    return tuple(items)
+
+
+def _tensor(name: str, entry: Any, header: _Header, form: Format, buffer: memoryview) -> tuple[int, int, Tensor]:
+    """A tensor of one entry, with the begin and end of its bytes in the buffer."""
+    at, keys, largest = header.at(name), form.layout["entry_keys"], form.layout["max_integer"]
+    if not isinstance(entry, _Object):
+        raise SpecViolation("ST-JSON-08", at, f"an entry of type {type(entry).__name__}", "an object")
+    dtype = _member(entry, keys["dtype"], name, header)
+    shape = _integers(_member(entry, keys["shape"], name, header), keys["shape"], name, header, largest)
+    offsets = _member(entry, keys["offsets"], name, header)
+    offsets = _integers(offsets, keys["offsets"], name, header, largest)
+    if not isinstance(dtype, str):
+        raise SpecViolation("ST-JSON-08", at, f"a dtype of type {type(dtype).__name__}", "a string")
+    if dtype not in form.element_types:
+        raise SpecViolation("ST-DT-01", at, f"dtype {dtype!r}", f"one of {', '.join(form.element_types)}")
+    if len(offsets) != 2:
+        raise SpecViolation("ST-JSON-09", at, f"{len(offsets)} offsets", "two")
+    begin, end = offsets
+    if end < begin:
+        raise SpecViolation("ST-OFF-08", at, f"an end of {end} before the begin {begin}", "an end behind it")
+    element = load_spec().element_types[form.element_types[dtype]]
+    count = math.prod(shape)
+    if count * element.bits > largest:
+        found = f"{count} elements of {element.bits} bits"
+        raise SpecViolation("ST-OFF-04", at, found, f"at most {largest} bits")
+    nbytes = element.nbytes(count)
+    if nbytes is None:
+        raise SpecViolation("ST-OFF-05", at, f"{count} elements of {element.bits} bits", "whole bytes")
+    if end - begin != nbytes:
+        raise SpecViolation("ST-OFF-03", at, f"{end - begin} bytes for {name!r}", f"{nbytes}")
+    return begin, end, Tensor(name, element, shape, Storage(buffer[begin:end], form.layout["byte_order"]))
+
+
+def _check_coverage(ranges: list[tuple[int, int, str]], header: _Header, buffer: memoryview, start: int) -> None:
+    previous = 0
+    for begin, end, name in sorted(ranges):
+        if begin != previous:
+            found = f"{name!r} at offset {begin}"
+            raise SpecViolation("ST-OFF-01", header.at(name), found, f"offset {previous}")
+        previous = end
+    if previous != len(buffer):
+        found = f"a buffer of {len(buffer)} bytes"
+        raise SpecViolation("ST-OFF-02", start + min(previous, len(buffer)), found, f"{previous}")
+
+
+def read(data: memoryview, form: Format) -> Mapping[str, Tensor]:
+    """The tensors of a safetensors file, in the header's order. Raises SpecViolation."""
+    header = _read_header(data, form)
+    start = header.start + len(header.text.encode("utf-8"))
+    buffer = data[start:]
+    parsed = _parse(header, form)
+    metadata_key = form.layout["metadata_key"]
+    names = [name for name, _ in parsed.pairs]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise SpecViolation("ST-JSON-02", header.at(name), f"the name {name!r} twice", "each name once")
+    _check_metadata(parsed, header, metadata_key)
+    entries = [pair for pair in parsed.pairs if pair[0] != metadata_key]
+    found = [_tensor(name, entry, header, form, buffer) for name, entry in entries]
+    ranges = [(begin, end, tensor.name) for begin, end, tensor in found]
+    _check_coverage(ranges, header, buffer, start)
+    return {tensor.name: tensor for _, _, tensor in found}

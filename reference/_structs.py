@@ -1,0 +1,43 @@
+"""Reads the sequences of fields that the specification describes in Kaitai Struct's words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["Truncated", "read_fields", "read_integer"]
+
+
+class Truncated(ValueError):  # noqa: N818 (a state of the data, not a fault of the program)
+    """The bytes end before the fields do, or a signature is another: `offset` is where."""
+
+    def __init__(self, offset: int, what: str) -> None:
+        super().__init__(what)
+        self.offset = offset
+
+
+def read_integer(kind: str, data: memoryview, at: int) -> tuple[int, int]:
+    """The integer of a Kaitai type (`u4le`, `s1`, ...) at a byte, and the byte after it. Raises Truncated."""
+    end = at + int(kind[1])
+    if end > len(data):
+        raise Truncated(at, f"{len(data) - at} bytes where {kind} needs {end - at}")
+    order = "big" if kind.endswith("be") else "little"
+    return int.from_bytes(data[at:end], "big" if order == "big" else "little", signed=kind[0] == "s"), end
+
+
+def read_fields(fields: Sequence[Mapping[str, Any]], data: memoryview, at: int) -> tuple[dict[str, Any], int]:
+    """The values of a sequence of fields by their ids, and the byte after the last. Raises Truncated."""
+    values: dict[str, Any] = {}
+    for field in fields:
+        if "type" in field:
+            values[field["id"]], at = read_integer(field["type"], data, at)
+            continue
+        contents = bytes(field["contents"]) if "contents" in field else None
+        size = len(contents) if contents is not None else values[field["size"]]
+        piece = data[at : at + size]
+        if len(piece) < size or (contents is not None and piece != contents):
+            raise Truncated(at, f"{bytes(piece[:8]).hex() or 'nothing'} where {field['id']} should be")
+        values[field["id"]], at = piece, at + size
+    return values, at

@@ -1,0 +1,149 @@
+"""A tensor over bytes of a file: a storage, and how elements lie in it."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from endianproof.spec import ElementType
+
+__all__ = ["Storage", "Tensor"]
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A run of elements in a file. `verify` is called before the bytes are read as a whole; it may refuse them."""
+
+    data: memoryview
+    byte_order: str
+    verify: Callable[[], None] = field(default=lambda: None, repr=False)
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor of a file, not yet copied.
+
+    `shape`, `storage_offset` and `stride` are in elements; `dtype` is the specification's name of the element
+    type. `turned_signs` has one flag per component (one for a real type, two for a complex): true where the
+    logical value is the stored one with its sign turned, as torch's conj and neg bits say.
+    """
+
+    name: str
+    element: ElementType
+    shape: tuple[int, ...]
+    storage: Storage = field(repr=False)
+    storage_offset: int = 0
+    stride: tuple[int, ...] | None = None
+    turned_signs: tuple[bool, ...] = ()
+
+    @property
+    def dtype(self) -> str:
+        """The specification's name of the element type."""
+        return self.element.name
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the elements take."""
+        return math.prod(self.shape) * self.element.bits // 8
+
+    @property
+    def _contiguous(self) -> bool:
+        expected = 1
+        for size, stride in zip(reversed(self.shape), reversed(self.stride or ()), strict=bool(self.stride)):
+            if size != 1 and stride != expected:
+                return False
+            expected *= size
+        return True
+
+    def _as_stored(self, kind: str, per_element: int = 1) -> np.ndarray[Any, Any]:
+        """A view of the storage: shape + (per_element,) of the numpy type `kind`, in the file's byte order."""
+        dtype = np.dtype(kind).newbyteorder("<" if self.storage.byte_order == "little" else ">")
+        if 0 in self.shape:
+            return np.empty((*self.shape, per_element), dtype)
+        itemsize = self.element.itemsize
+        strides = [itemsize * math.prod(self.shape[axis + 1 :]) for axis in range(len(self.shape))]
+        if self.stride is not None:
+            strides = [itemsize * stride for stride in self.stride]
+        # A dimension of size one never steps; its stride may be any number, even one that numpy cannot hold.
+        strides = [0 if size == 1 else stride for size, stride in zip(self.shape, strides, strict=True)]
+        view: np.ndarray[Any, Any] = np.ndarray(
+            (*self.shape, per_element),
+            dtype,
+            self.storage.data,
+            self.storage_offset * itemsize,
+            (*strides, itemsize // per_element),
+        )
+        view.flags.writeable = False
+        return view
+
+    def _codes(self) -> np.ndarray[Any, Any]:
+        """Unsigned integers of the swap unit, one or two (complex) to an element, logical values."""
+        unit = self.element.swap_unit
+        codes = self._as_stored(f"u{unit}", self.element.itemsize // unit)
+        if not any(self.turned_signs):
+            return codes
+        sign = 1 << (8 * unit - 1)
+        signs = np.array([sign if turned else 0 for turned in self.turned_signs], codes.dtype)
+        turned: np.ndarray[Any, Any] = np.bitwise_xor(codes, signs).astype(codes.dtype, copy=False)
+        return turned
+
+    @property
+    def canonical(self) -> memoryview:
+        """The canonical bytes: C order, each element little-endian. A view of the file where it has them so."""
+        self.storage.verify()
+        as_it_is = self.storage.byte_order == "little" or self.element.swap_unit == 1
+        if self.element.bits % 8 or (as_it_is and self._contiguous and not any(self.turned_signs)):
+            start = self.storage_offset * self.element.bits // 8
+            return self.storage.data[start : start + self.nbytes]
+        codes = self._codes()
+        little = np.ascontiguousarray(codes, codes.dtype.newbyteorder("<"))
+        return memoryview(little.tobytes())
+
+    def _in_native_order(self) -> np.ndarray[Any, Any]:
+        codes = self._codes()
+        return codes.astype(codes.dtype.newbyteorder("="), copy=False)
+
+    def numpy(self) -> np.ndarray[Any, Any]:
+        """The elements as a read-only numpy array of `shape`; a view of the file where numpy has the type.
+
+        bfloat16 and the float8 types are ml_dtypes', in native byte order. Raises TypeError for a type that numpy
+        and ml_dtypes do not have, ImportError where ml_dtypes is needed and absent.
+        """
+        if self.element.bits % 8 or self.dtype == "complex32":
+            raise TypeError(f"numpy has no {self.dtype}; `canonical` has its bytes")
+        if hasattr(np, self.dtype) and self.dtype != "bool" and not any(self.turned_signs):
+            array: np.ndarray[Any, Any] = self._as_stored(self.dtype)[..., 0]
+            return array
+        codes = self._in_native_order()
+        array = np.ascontiguousarray(codes).view(self._numpy_type())[..., 0]
+        array.flags.writeable = False
+        return array
+
+    def _numpy_type(self) -> np.dtype[Any]:
+        if self.dtype == "bool":
+            return np.dtype(np.bool_)
+        home = np if hasattr(np, self.dtype) else importlib.import_module("ml_dtypes")
+        dtype: np.dtype[Any] = np.dtype(getattr(home, self.dtype))
+        return dtype
+
+    def torch(self) -> Any:
+        """The elements as a torch tensor of `shape` with its own memory.
+
+        Raises TypeError for a type that this torch does not have, ImportError where torch is absent.
+        """
+        torch = importlib.import_module("torch")
+        dtype = getattr(torch, self.dtype, None)
+        if self.element.bits % 8 or dtype is None:
+            raise TypeError(f"torch {torch.__version__} has no {self.dtype}; `canonical` has its bytes")
+        if not self.nbytes:
+            return torch.empty(self.shape, dtype=dtype)
+        own = bytearray(self.canonical if sys.byteorder == "little" else self._in_native_order().tobytes())
+        return torch.frombuffer(own, dtype=dtype).reshape(self.shape)

@@ -1,0 +1,170 @@
+"""Reads torch.save's zip format: an archive, a pickle over storages, a byte order."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from endianproof.reference._tensor import Storage, Tensor
+from endianproof.reference._unpickle import Global, StorageId, TensorCall, unpickle
+from endianproof.reference._violation import SpecViolation
+from endianproof.reference._zip import Record, read_directory
+from endianproof.spec import load_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from endianproof.spec import ElementType, Format
+
+__all__ = ["read", "recognizes"]
+
+
+def recognizes(data: memoryview, form: Format) -> bool:
+    """Whether the file begins with a record of a zip archive."""
+    signature = bytes(form.layout["zip"]["local_file_header"][0]["contents"])
+    return bytes(data[: len(signature)]) == signature
+
+
+class _Archive:
+    """The records of the archive's one folder, by their names in it."""
+
+    def __init__(self, data: memoryview, form: Format) -> None:
+        self.layout = form.layout
+        records = read_directory(data, form.layout["zip"])
+        first = next(iter(records), "")
+        folder, slash, _ = first.partition("/")
+        if not slash:
+            raise SpecViolation("PT-ZIP-01", 0, f"the record {first!r} in no folder", "records in one folder")
+        self.records = {
+            name.removeprefix(folder + slash): record
+            for name, record in records.items()
+            if name.startswith(folder + slash)
+        }
+
+    def small(self, name: str) -> tuple[Record, bytes] | None:
+        """A record that is read as a whole, its checksum checked; None where there is none."""
+        record = self.records.get(name)
+        if record is None:
+            return None
+        record.verify()
+        return record, bytes(record.data())
+
+
+def _check_version(archive: _Archive) -> None:
+    names, limits = archive.layout["records"], archive.layout["version"]
+    found = archive.small(names["version"]) or archive.small(names["version_fallback"])
+    if found is None:
+        raise SpecViolation("PT-ZIP-03", 0, "no version", f"a record {names['version']}")
+    record, text = found
+    number = text.strip()
+    if not number.isdigit() or len(number) > 9 or not limits["oldest"] <= int(number) <= limits["newest"]:
+        expected = f"a number from {limits['oldest']} to {limits['newest']}"
+        raise SpecViolation("PT-ZIP-03", record.at, f"version {text!r:.40}", expected)
+
+
+def _byte_order(archive: _Archive) -> str:
+    found = archive.small(archive.layout["records"]["byte_order"])
+    if found is None:
+        return str(archive.layout["default_byte_order"])
+    record, text = found
+    for order, written in archive.layout["byte_orders"].items():
+        if text == written.encode():
+            return str(order)
+    raise SpecViolation("PT-END-01", record.at, f"byteorder {text!r:.40}", "'little' or 'big'")
+
+
+def _storage(where: StorageId, size: int, archive: _Archive, byte_order: str) -> Storage:
+    """A storage's bytes, which must be as many as the pickle says."""
+    name = archive.layout["records"]["storages"] + where.key
+    record = archive.records.get(name)
+    if record is None:
+        alike = [other for other in archive.records if other.lower() == name.lower()]
+        if alike:
+            raise SpecViolation("PT-ZIP-16", where.at, f"no record {name}, but {alike[0]}", "the exact name")
+        raise SpecViolation("PT-ZIP-13", where.at, f"no record {name}", "one")
+    needed = where.numel * size
+    if record.size != needed:
+        rule = "PT-ZIP-06" if record.size < needed else "PT-ZIP-07"
+        found = f"{record.size} bytes in {record.name}"
+        raise SpecViolation(rule, record.at, found, f"{where.numel} elements of {size} bytes: {needed}")
+    return Storage(record.data(), byte_order, record.verify)
+
+
+def _refuse_argument(call: TensorCall, found: str, expected: str, rule: str = "PT-TEN-03") -> SpecViolation:
+    return SpecViolation(rule, call.at, found, expected)
+
+
+def _integers(call: TensorCall, value: Any, what: str) -> tuple[int, ...]:
+    if not isinstance(value, tuple) or any(type(item) is not int or item < 0 for item in value):
+        raise _refuse_argument(call, f"{what} {value!r:.60}", "a tuple of non-negative integers")
+    return value
+
+
+class _Tensors:
+    """Makes tensors of the pickle's calls."""
+
+    def __init__(self, archive: _Archive, form: Format, byte_order: str) -> None:
+        self.archive, self.form, self.byte_order = archive, form, byte_order
+        self.classes: Mapping[str, str] = form.layout["pickle"]["storage_classes"]
+
+    def element(self, call: TensorCall, storage: StorageId, extra: tuple[Any, ...]) -> tuple[ElementType, int]:
+        """The tensor's element type, and the bytes that the storage's number of elements counts."""
+        types = load_spec().element_types
+        typed = self.classes.get(storage.storage_class)
+        name = typed
+        if call.role == "rebuild_v3" and extra and isinstance(extra[0], Global):
+            name = self.form.element_types.get(extra[0].role)
+        if name is None or (typed is None and storage.storage_class != "untyped_storage"):
+            raise _refuse_argument(call, f"a {storage.storage_class} without a dtype", "a dtype", "PT-DT-01")
+        return types[name], types[typed].itemsize if typed else 1
+
+    def turned_signs(self, call: TensorCall, element: ElementType, metadata: Any) -> tuple[bool, ...]:
+        words = self.form.layout["pickle"]["metadata"]
+        if not isinstance(metadata, dict) or not metadata.keys() <= set(words.values()):
+            raise _refuse_argument(call, f"metadata {metadata!r:.60}", f"{sorted(words.values())}", "PT-TEN-04")
+        negative, conjugate = bool(metadata.get(words["negative"])), bool(metadata.get(words["conjugate"]))
+        return (negative, negative != conjugate) if element.component else (negative,)
+
+    def build(self, name: str, call: TensorCall) -> Tensor:
+        fixed = {"rebuild_v1": 4, "rebuild_v2": 6, "rebuild_v3": 7}[call.role]
+        if len(call.arguments) < fixed or not isinstance(call.arguments[0], StorageId):
+            raise _refuse_argument(call, f"{len(call.arguments)} arguments", f"a storage and {fixed - 1} more")
+        where, offset, size, stride = call.arguments[:4]
+        element, counted = self.element(call, where, call.arguments[6:7])
+        (offset,) = _integers(call, (offset,), "offset")
+        size, stride = _integers(call, size, "size"), _integers(call, stride, "stride")
+        if len(size) != len(stride):
+            raise _refuse_argument(call, f"{len(stride)} strides for {len(size)} sizes", "as many")
+        capacity = where.numel * counted // element.itemsize
+        last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+        if math.prod(size) and last >= capacity:
+            found = f"element {last} of a storage of {capacity}"
+            raise _refuse_argument(call, found, f"at most element {capacity - 1}", "PT-TEN-02")
+        storage = _storage(where, counted, self.archive, self.byte_order)
+        metadata = call.arguments[fixed] if len(call.arguments) > fixed else {}
+        signs = self.turned_signs(call, element, metadata)
+        return Tensor(name, element, size, storage, offset, stride, signs)
+
+
+def _walk(value: Any, path: tuple[str, ...], inside: tuple[int, ...]) -> Iterator[tuple[str, TensorCall]]:
+    """Every tensor of nested containers by its dotted name. A container inside itself is passed over."""
+    if isinstance(value, TensorCall):
+        yield ".".join(path), value
+    elif isinstance(value, (dict, list, tuple)) and id(value) not in inside:
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, item in items:
+            yield from _walk(item, (*path, str(key)), (*inside, id(value)))
+
+
+def read(data: memoryview, form: Format) -> Mapping[str, Tensor]:
+    """The tensors of a file of torch.save, in the pickle's order. Raises SpecViolation."""
+    archive = _Archive(data, form)
+    _check_version(archive)
+    byte_order = _byte_order(archive)
+    found = archive.small(form.layout["records"]["pickle"])
+    if found is None:
+        raise SpecViolation("PT-ZIP-02", 0, "no data.pkl", "a record data.pkl")
+    record, pickle = found
+    root = unpickle(memoryview(pickle), record.at, form.layout["pickle"], form.element_types)
+    tensors = _Tensors(archive, form, byte_order)
+    return {name: tensors.build(name, call) for name, call in _walk(root, (), ())}

@@ -1,0 +1,286 @@
+"""Interprets the few opcodes and globals that the specification names. No pickle is executed.
+
+The machine has a stack, and a stack of stacks for MARK, as pickletools describes it. A global is only ever a name;
+calling one builds one of the values below, or is refused.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from endianproof.reference._structs import Truncated, read_integer
+from endianproof.reference._violation import SpecViolation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["Global", "StorageId", "TensorCall", "unpickle"]
+
+
+@dataclass(frozen=True)
+class Global:
+    """A name that the specification lists: `role` says what it is for."""
+
+    role: str
+
+
+@dataclass(frozen=True)
+class StorageId:
+    """A persistent id: the storage class's role, the key, the number of elements; and the byte where it stands."""
+
+    storage_class: str
+    key: str
+    numel: int
+    at: int
+
+
+@dataclass(frozen=True)
+class TensorCall:
+    """A call that rebuilds a tensor, its arguments unchecked; and the byte where it stands."""
+
+    role: str
+    arguments: tuple[Any, ...]
+    at: int
+
+
+@dataclass
+class _Machine:
+    """The state between opcodes. `at` is the byte of the file of the opcode at work."""
+
+    data: memoryview
+    start: int
+    layout: Mapping[str, Any]
+    dtypes: Mapping[str, str]
+    position: int = 0
+    stack: list[Any] = field(default_factory=list)
+    marks: list[list[Any]] = field(default_factory=list)
+    memo: dict[int, Any] = field(default_factory=dict)
+
+    @property
+    def at(self) -> int:
+        return self.start + self.position
+
+    def refuse(self, found: str, expected: str, rule: str = "PT-PKL-03") -> SpecViolation:
+        return SpecViolation(rule, self.at, found, expected)
+
+    def pop(self) -> Any:
+        if not self.stack:
+            raise self.refuse("an opcode that takes a value from an empty stack", "a value before it")
+        return self.stack.pop()
+
+    def pop_to_mark(self) -> list[Any]:
+        if not self.marks:
+            raise self.refuse("an opcode that needs a MARK", "a MARK before it")
+        items, self.stack = self.stack, self.marks.pop()
+        return items
+
+    def top(self, kind: type) -> Any:
+        if not self.stack or not isinstance(self.stack[-1], kind):
+            what = type(self.stack[-1]).__name__ if self.stack else "nothing"
+            raise self.refuse(f"{what} on the stack", f"a {kind.__name__}")
+        return self.stack[-1]
+
+
+def _argument(machine: _Machine, kind: str, at: int) -> tuple[Any, int]:
+    """An opcode's argument and the position after it. Raises Truncated, ValueError."""
+    data = machine.data
+    if kind == "lines2":
+        lines = bytes(data[at : at + 1024]).split(b"\n", 2)
+        if len(lines) < 3:
+            raise Truncated(at, "a name without an end")
+        return b" ".join(lines[:2]).decode("utf-8"), at + len(lines[0]) + len(lines[1]) + 2
+    if kind == "f8be":
+        if at + 8 > len(data):
+            raise Truncated(at, "a number without an end")
+        return struct.unpack_from(">d", data, at)[0], at + 8
+    counted = {"long1": "u1", "text1": "u1", "text4": "u4le"}
+    number, at = read_integer(counted.get(kind, kind), data, at)
+    if kind not in counted:
+        return number, at
+    piece = bytes(data[at : at + number])
+    if len(piece) < number:
+        raise Truncated(at, f"{len(piece)} bytes where {number} are announced")
+    if kind == "long1":
+        return int.from_bytes(piece, "little", signed=True), at + number
+    return piece.decode("utf-8"), at + number
+
+
+def _resolve(machine: _Machine, path: str) -> Global:
+    """The role of a global. Anything that the specification does not name is refused, not imported."""
+    pickle = machine.layout
+    for role, known in pickle["globals"].items():
+        if path == known:
+            return Global(role)
+    module, _, name = path.partition(" ")
+    if module == "torch" and (name in pickle["storage_classes"] or name in machine.dtypes):
+        return Global(name)
+    raise machine.refuse(f"the global {path!r}", "one that the format names", "PT-PKL-01")
+
+
+def _persistent(machine: _Machine) -> None:
+    form = machine.layout["persistent_id"]
+    value = machine.pop()
+    good = isinstance(value, tuple) and len(value) == form["length"] and value[0] == form["word"]
+    if not good:
+        expected = f"a tuple of {form['length']} that begins with {form['word']!r}"
+        raise machine.refuse(f"the persistent id {value!r:.80}", expected, "PT-PKL-02")
+    _, storage_class, key, _, numel = value
+    if not isinstance(storage_class, Global) or not isinstance(key, str) or type(numel) is not int:
+        expected = "a storage class, a key and a number of elements"
+        raise machine.refuse(f"the persistent id {value!r:.80}", expected, "PT-PKL-02")
+    machine.stack.append(StorageId(storage_class.role, key, numel, machine.at))
+
+
+def _first_of(_machine: _Machine, arguments: tuple[Any, ...]) -> Any:
+    return arguments[0]
+
+
+def _new_dict(_machine: _Machine, _arguments: tuple[Any, ...]) -> dict[Any, Any]:
+    return {}
+
+
+def _reduce(machine: _Machine) -> None:
+    """Build what a call of a known global would give; what takes no part in tensors is refused."""
+    arguments, function = machine.pop(), machine.pop()
+    if not isinstance(function, Global) or not isinstance(arguments, tuple):
+        raise machine.refuse("a call of something that is no global", "a global and a tuple")
+    role = function.role
+    simple: Mapping[str, tuple[int, Callable[[_Machine, tuple[Any, ...]], Any]]] = {
+        "ordered_dict": (0, _new_dict),
+        "parameter": (1, _first_of),
+        "size": (1, _first_of),
+    }
+    if role in simple:
+        needed, build = simple[role]
+        if len(arguments) < needed:
+            raise machine.refuse(f"{role} with {len(arguments)} arguments", f"at least {needed}")
+        machine.stack.append(build(machine, arguments))
+    elif role.startswith("rebuild_"):
+        machine.stack.append(TensorCall(role, arguments, machine.at))
+    else:
+        raise machine.refuse(f"a call of {role}", "a function", "PT-PKL-01")
+
+
+def _tuple(count: int) -> Callable[[_Machine, Any], None]:
+    def build(machine: _Machine, _: Any) -> None:
+        items = [machine.pop() for _ in range(count)]
+        machine.stack.append(tuple(reversed(items)))
+
+    return build
+
+
+def _tuple_from_mark(machine: _Machine, _: Any) -> None:
+    items = machine.pop_to_mark()  # this changes the stack: it comes before the push
+    machine.stack.append(tuple(items))
+
+
+def _push(value: Any) -> Callable[[_Machine, Any], None]:
+    return lambda machine, _: machine.stack.append(value)
+
+
+def _push_argument(machine: _Machine, argument: Any) -> None:
+    machine.stack.append(argument)
+
+
+def _mark(machine: _Machine, _: Any) -> None:
+    machine.marks.append(machine.stack)
+    machine.stack = []
+
+
+def _put(machine: _Machine, index: int) -> None:
+    machine.memo[index] = machine.top(object)
+
+
+def _get(machine: _Machine, index: int) -> None:
+    if index not in machine.memo:
+        raise machine.refuse(f"memo {index}, which nothing was put in", "a memo that was put before")
+    machine.stack.append(machine.memo[index])
+
+
+def _set_items(machine: _Machine, items: list[Any]) -> None:
+    target = machine.top(dict)
+    if len(items) % 2:
+        raise machine.refuse("a key without a value", "pairs")
+    try:
+        target.update(zip(items[::2], items[1::2], strict=True))
+    except TypeError:
+        raise machine.refuse("a key that cannot be one", "a string or a number") from None
+
+
+def _build(machine: _Machine, _: Any) -> None:
+    """Attributes, such as a state dict's versions, are no part of the tensors."""
+    machine.pop()
+    machine.top(dict)
+
+
+def _protocol(machine: _Machine, number: int) -> None:
+    """The opcodes decide what can be read; the number alone does not (PT-PKL-04)."""
+    if machine.position or number < machine.layout["protocols"][0]:
+        raise machine.refuse(f"PROTO {number}", "PROTO at the beginning, of protocol 2 or later")
+
+
+_ACTIONS: Mapping[str, Callable[[_Machine, Any], None]] = {
+    "PROTO": _protocol,
+    "MARK": _mark,
+    "POP": lambda machine, _: machine.pop(),
+    "NONE": _push(None),
+    "NEWTRUE": _push(True),
+    "NEWFALSE": _push(False),
+    "BININT": _push_argument,
+    "BININT1": _push_argument,
+    "BININT2": _push_argument,
+    "LONG1": _push_argument,
+    "BINFLOAT": _push_argument,
+    "BINUNICODE": _push_argument,
+    "SHORT_BINSTRING": _push_argument,
+    "EMPTY_TUPLE": _push(()),
+    "TUPLE": _tuple_from_mark,
+    "TUPLE1": _tuple(1),
+    "TUPLE2": _tuple(2),
+    "TUPLE3": _tuple(3),
+    "EMPTY_LIST": lambda machine, _: machine.stack.append([]),
+    "APPEND": lambda machine, _: _append(machine, [machine.pop()]),
+    "APPENDS": lambda machine, _: _append(machine, machine.pop_to_mark()),
+    "EMPTY_DICT": lambda machine, _: machine.stack.append({}),
+    "SETITEM": lambda machine, _: _set_items(machine, [machine.pop(), machine.pop()][::-1]),
+    "SETITEMS": lambda machine, _: _set_items(machine, machine.pop_to_mark()),
+    "GLOBAL": lambda machine, path: machine.stack.append(_resolve(machine, path)),
+    "REDUCE": lambda machine, _: _reduce(machine),
+    "BUILD": _build,
+    "BINPERSID": lambda machine, _: _persistent(machine),
+    "BINPUT": _put,
+    "LONG_BINPUT": _put,
+    "BINGET": _get,
+    "LONG_BINGET": _get,
+}
+
+
+def _append(machine: _Machine, items: list[Any]) -> None:
+    machine.top(list).extend(items)
+
+
+def unpickle(data: memoryview, start: int, layout: Mapping[str, Any], dtypes: Mapping[str, str]) -> Any:
+    """The object of a pickle that lies at byte `start` of the file. Raises SpecViolation, nothing else.
+
+    Containers are dict, list and tuple; tensors are TensorCall, globals Global.
+    """
+    machine = _Machine(data, start, layout, dtypes)
+    opcodes = {entry["code"]: (name, entry.get("argument")) for name, entry in layout["opcodes"].items()}
+    while machine.position < len(data):
+        code = data[machine.position]
+        if code not in opcodes:
+            raise machine.refuse(f"opcode 0x{code:02X}", "an opcode that the format names")
+        name, kind = opcodes[code]
+        if name == "STOP":
+            return machine.pop()
+        argument, following = None, machine.position + 1
+        try:
+            if kind:
+                argument, following = _argument(machine, kind, following)
+        except (Truncated, UnicodeDecodeError) as error:
+            raise machine.refuse(f"{name} with a broken argument ({error})", "a whole one") from None
+        _ACTIONS[name](machine, argument)
+        machine.position = following
+    raise machine.refuse("the end of the record", "STOP")

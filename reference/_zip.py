@@ -1,0 +1,140 @@
+"""Reads a zip archive's directory, and records from it. Only what torch's format needs."""
+
+from __future__ import annotations
+
+import binascii
+import contextlib
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from endianproof.reference._structs import Truncated, read_fields
+from endianproof.reference._violation import SpecViolation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["Record", "read_directory"]
+
+_FILLED = (0xFFFF, 0xFFFFFFFF)  # a field that says: see the zip64 structure
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record: its full name, its bytes in the file (compressed or not), and what the directory says of it."""
+
+    name: str
+    stored: memoryview
+    at: int
+    size: int
+    crc32: int
+    deflated: bool
+
+    def data(self) -> memoryview:
+        """The record's bytes: a view of the file, or inflated. Raises SpecViolation."""
+        if not self.deflated:
+            return self.stored
+        # One byte more than stated is enough to see that there is too much.
+        try:
+            inflated = zlib.decompressobj(-zlib.MAX_WBITS).decompress(self.stored, self.size + 1)
+        except zlib.error as error:
+            found = f"{self.name} damaged ({error})"
+            raise SpecViolation("PT-ZIP-04", self.at, found, "DEFLATE data") from None
+        if len(inflated) != self.size:
+            found = f"{len(inflated)} bytes in {self.name}"
+            raise SpecViolation("PT-ZIP-04", self.at, found, f"{self.size}")
+        return memoryview(inflated)
+
+    def verify(self) -> None:
+        """Raise SpecViolation where the bytes do not have the checksum that the directory states."""
+        crc = binascii.crc32(self.data())
+        if crc != self.crc32:
+            found = f"a CRC-32 of 0x{crc:08X} in {self.name}"
+            raise SpecViolation("PT-ZIP-05", self.at, found, f"0x{self.crc32:08X}, as the directory states")
+
+
+def _damaged(at: int, what: str) -> SpecViolation:
+    return SpecViolation("PT-ZIP-12", at, what, "a zip archive with a whole central directory")
+
+
+def _find_end(data: memoryview, layout: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+    """The end of central directory whose comment ends where the file does."""
+    fields = layout["end_of_central_directory"]
+    tail = bytes(data[-(0xFFFF + 64) :])
+    signature = bytes(fields[0]["contents"])
+    position = tail.rfind(signature)
+    while position >= 0:
+        at = len(data) - len(tail) + position
+        with contextlib.suppress(Truncated):
+            values, end = read_fields(fields, data, at)
+            if end == len(data):
+                return values, at
+        position = tail.rfind(signature, 0, position)
+    raise _damaged(len(data), f"no end of central directory in {len(data)} bytes")
+
+
+def _find_directory(data: memoryview, layout: Mapping[str, Any]) -> tuple[int, int]:
+    """Where the central directory begins, and how many entries it has; from the zip64 end where there is one."""
+    values, at = _find_end(data, layout)
+    locator = layout["zip64_locator"]
+    size = sum(int(field["type"][1]) if "type" in field else len(field["contents"]) for field in locator)
+    try:
+        where, _ = read_fields(locator, data, max(at - size, 0))
+    except Truncated:
+        if values["entries"] in _FILLED or values["directory_offset"] in _FILLED:
+            raise _damaged(at, "no zip64 locator before an end that needs one") from None
+        return values["directory_offset"], values["entries"]
+    try:
+        values, _ = read_fields(layout["zip64_end_of_central_directory"], data, where["end_offset"])
+    except Truncated as error:
+        raise _damaged(where["end_offset"], str(error)) from None
+    return values["directory_offset"], values["entries"]
+
+
+def _widen(values: dict[str, Any], layout: Mapping[str, Any]) -> None:
+    """Put the zip64 extra field's numbers where the header's own are all ones."""
+    extra, at = values["extra"], 0
+    while at < len(extra):
+        field, at = read_fields(layout["extra_field"], extra, at)
+        if field["tag"] == layout["extra_tags"]["zip64"]:
+            wide = [entry for entry in layout["zip64_extra"] if values[entry["id"]] in _FILLED]
+            values.update(read_fields(wide, field["body"], 0)[0])
+
+
+def _record(values: Mapping[str, Any], data: memoryview, layout: Mapping[str, Any]) -> Record:
+    _, start = read_fields(layout["local_file_header"], data, values["local_header_offset"])
+    stored = data[start : start + values["compressed_size"]]
+    name = bytes(values["name"]).decode("utf-8")
+    if len(stored) < values["compressed_size"]:
+        raise _damaged(start, f"{len(stored)} bytes of {name}, where {values['compressed_size']} are stated")
+    methods = layout["methods"]
+    if values["method"] not in methods.values():
+        raise SpecViolation("PT-ZIP-04", start, f"method {values['method']} for {name}", "stored or deflated")
+    deflated = values["method"] == methods["deflated"]
+    if not deflated and values["size"] != values["compressed_size"]:
+        raise _damaged(start, f"two sizes for {name}, which is not compressed")
+    return Record(name, stored, start, values["size"], values["crc32"], deflated)
+
+
+def _records(data: memoryview, layout: Mapping[str, Any]) -> Iterator[Record]:
+    at, count = _find_directory(data, layout)
+    for _ in range(count):
+        try:
+            values, end = read_fields(layout["central_directory_header"], data, at)
+            _widen(values, layout)
+            yield _record(values, data, layout)
+        except Truncated as error:
+            raise _damaged(at, str(error)) from None
+        except UnicodeDecodeError:
+            raise _damaged(at, "a record's name that is not UTF-8") from None
+        at = end
+
+
+def read_directory(data: memoryview, layout: Mapping[str, Any]) -> dict[str, Record]:
+    """Every record by its full name, in the directory's order. Raises SpecViolation."""
+    records: dict[str, Record] = {}
+    for record in _records(data, layout):
+        if record.name in records:
+            raise SpecViolation("PT-ZIP-08", record.at, f"{record.name} twice", "each name once")
+        records[record.name] = record
+    return records

@@ -1,0 +1,28 @@
+"""Golden vectors: the encoder that makes them from the specification, the files, and their manifests.
+
+The encoder knows the specification and nothing else: not the reference, no library under test.
+"""
+
+from __future__ import annotations
+
+from endianproof.vectors._codes import code_of
+from endianproof.vectors._generate import Drift, check, generate
+from endianproof.vectors._manifest import (
+    ExpectedTensor,
+    PolicyChoice,
+    Vector,
+    load_manifest,
+    load_vectors,
+)
+
+__all__ = [
+    "Drift",
+    "ExpectedTensor",
+    "PolicyChoice",
+    "Vector",
+    "check",
+    "code_of",
+    "generate",
+    "load_manifest",
+    "load_vectors",
+]

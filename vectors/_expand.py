@@ -1,0 +1,109 @@
+"""Expands the specification's vector templates into single vectors, and encodes each."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from endianproof.vectors._encoded import Encoded, Placed, c_strides
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from endianproof.spec import Format, Spec, VectorTemplate
+
+__all__ = ["Recipe", "encode_recipe", "recipes"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One vector to be written: its template with every variable put in."""
+
+    id: str
+    description: str
+    template: VectorTemplate
+    write: Mapping[str, Any] | None
+    derived_from: str | None
+    change: Mapping[str, Any] | None
+
+
+def _put_in(value: Any, variables: Mapping[str, Any]) -> Any:
+    """Replace `{name}`: a whole string by the value itself, within a string by its text."""
+    if isinstance(value, str):
+        for name, replacement in variables.items():
+            if value == f"{{{name}}}":
+                return replacement
+            value = value.replace(f"{{{name}}}", str(replacement))
+        return value
+    if isinstance(value, Mapping):
+        return {key: _put_in(item, variables) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_put_in(item, variables) for item in value)
+    return value
+
+
+def _choices(values: Any, form: Format) -> Mapping[str, Any]:
+    """The values of one variable by their labels; `element_types` stands for all that the format has."""
+    if values == "element_types":
+        values = tuple(form.element_types.values())
+    return values if isinstance(values, Mapping) else {str(value): value for value in values}
+
+
+def _expand(template: VectorTemplate, form: Format) -> Iterator[Recipe]:
+    names = list(template.each)
+    labelled = [_choices(values, form).items() for values in template.each.values()]
+    for combination in itertools.product(*labelled):
+        labels = {name: label for name, (label, _) in zip(names, combination, strict=True)}
+        values = {name: value for name, (_, value) in zip(names, combination, strict=True)}
+        yield Recipe(
+            id=_put_in(template.id, labels).replace("_", "-").lower(),
+            description=_put_in(template.description, labels),
+            template=template,
+            write=_put_in(template.write, values),
+            derived_from=_put_in(template.derived_from, labels),
+            change=_put_in(template.change, values),
+        )
+
+
+def recipes(form: Format) -> dict[str, Recipe]:
+    """Every vector of a format by its id, in the specification's order. Raises ValueError for an id used twice."""
+    found: dict[str, Recipe] = {}
+    for template in form.templates:
+        for recipe in _expand(template, form):
+            if recipe.id in found:
+                raise ValueError(f"vector id {recipe.id} is used twice")
+            found[recipe.id] = recipe
+    for recipe in found.values():
+        sibling = recipe.derived_from
+        if sibling is not None and (sibling not in found or found[sibling].template.verdict != "accept"):
+            raise ValueError(f"{recipe.id} is derived from {sibling}, which is no accepted vector")
+    return found
+
+
+def _adjusted(tensor: Placed, template: VectorTemplate) -> Placed:
+    """What a change that leaves the file loadable makes of a tensor's name or shape."""
+    shape = template.reshapes.get(tensor.name, tensor.shape)
+    return Placed(
+        **{
+            **vars(tensor),
+            "name": template.renames.get(tensor.name, tensor.name),
+            "shape": shape,
+            "stride": tensor.stride if shape == tensor.shape else c_strides(shape),
+        }
+    )
+
+
+def encode_recipe(recipe: Recipe, siblings: Mapping[str, Recipe], form: Format, spec: Spec) -> Encoded:
+    """The bytes of one vector, and its tensors; none where it must be refused.
+
+    The encoder of format `a-b` is the module `_a_b` of this room.
+    """
+    encoder = importlib.import_module(f"endianproof.vectors._{form.name.replace('-', '_')}")
+    write = recipe.write if recipe.derived_from is None else siblings[recipe.derived_from].write
+    encoded: Encoded = encoder.encode(write, recipe.change, form, spec)
+    if recipe.template.verdict == "reject":
+        return Encoded(encoded.data)
+    return Encoded(encoded.data, tuple(_adjusted(tensor, recipe.template) for tensor in encoded.tensors))

@@ -1,0 +1,139 @@
+"""Manifests: what a conforming loader makes of each golden file.
+
+One `manifest.json` per format, one vector per line, validated by `manifest.schema.json`. Ids are permanent.
+Canonical bytes stand in the manifest itself, or as the named pattern that yields them where that is shorter.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from endianproof.spec import load_spec
+from endianproof.vectors._patterns import canonical_pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["ExpectedTensor", "PolicyChoice", "Vector", "load_manifest", "load_vectors"]
+
+ROOM = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class ExpectedTensor:
+    """What a conforming loader returns under one name, and where the file keeps it.
+
+    `shape`, `storage_offset` and `stride` are in elements. `at` is the byte offset in the file at which the
+    tensor's storage begins, `storage_nbytes` its length; `byte_order` is the order on disk.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    sha256: str
+    at: int
+    storage_nbytes: int
+    byte_order: str
+    storage_offset: int
+    stride: tuple[int, ...]
+    source: Mapping[str, Any]
+
+    @property
+    def canonical(self) -> bytes:
+        """The canonical bytes: C order, each element little-endian."""
+        if "data" in self.source:
+            data = base64.b64decode(self.source["data"], validate=True)
+        else:
+            element = load_spec().element_types[self.dtype]
+            data = canonical_pattern(element, self.source["pattern"], self.source["count"])
+        if hashlib.sha256(data).hexdigest() != self.sha256:
+            raise ValueError(f"manifest is damaged: canonical bytes of {self.name!r} do not match their sha256")
+        return data
+
+
+@dataclass(frozen=True)
+class PolicyChoice:
+    """The policy a `may` vector depends on: which choice loads it, which refuses it, which is recommended."""
+
+    name: str
+    accept: str
+    reject: str
+    recommended: str | None
+
+
+@dataclass(frozen=True)
+class Vector:
+    """One golden file and its verdict: `accept`, `reject`, or `may` (then `policy` is there).
+
+    `derived_from` and `change` name the sibling it differs from and the one stated change; `seen_in` are ids
+    of real bugs it would have caught. A `may` vector has the tensors of a loader that accepts it.
+    """
+
+    id: str
+    format: str
+    path: Path
+    sha256: str
+    size: int
+    rules: tuple[str, ...]
+    verdict: str
+    description: str
+    tensors: tuple[ExpectedTensor, ...]
+    policy: PolicyChoice | None = None
+    derived_from: str | None = None
+    change: str | None = None
+    seen_in: tuple[str, ...] = ()
+
+
+def _tensor(entry: Mapping[str, Any]) -> ExpectedTensor:
+    source = {key: entry[key] for key in ("data", "pattern", "count") if key in entry}
+    return ExpectedTensor(
+        name=entry["name"],
+        dtype=entry["dtype"],
+        shape=tuple(entry["shape"]),
+        sha256=entry["sha256"],
+        at=entry["at"],
+        storage_nbytes=entry["storage_nbytes"],
+        byte_order=entry["byte_order"],
+        storage_offset=entry["storage_offset"],
+        stride=tuple(entry["stride"]),
+        source=MappingProxyType(source),
+    )
+
+
+def _vector(entry: Mapping[str, Any], format_name: str, folder: Path) -> Vector:
+    return Vector(
+        id=entry["id"],
+        format=format_name,
+        path=folder / entry["file"],
+        sha256=entry["sha256"],
+        size=entry["size"],
+        rules=tuple(entry["rules"]),
+        verdict=entry["verdict"],
+        description=entry["description"],
+        tensors=tuple(_tensor(tensor) for tensor in entry["tensors"]),
+        policy=PolicyChoice(**entry["policy"]) if "policy" in entry else None,
+        derived_from=entry.get("from"),
+        change=entry.get("change"),
+        seen_in=tuple(entry.get("seen_in", ())),
+    )
+
+
+def load_manifest(path: Path) -> tuple[Vector, ...]:
+    """Read one manifest, in its order. Raises OSError, or ValueError where it is not one."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    if document.get("manifest") != 1:
+        raise ValueError(f"{path.name}: manifest version {document.get('manifest')!r} found, 1 expected")
+    return tuple(_vector(entry, document["format"], path.parent) for entry in document["vectors"])
+
+
+@functools.cache
+def load_vectors() -> tuple[Vector, ...]:
+    """Every committed vector of every format, formats in the specification's order."""
+    return tuple(vector for name in load_spec().formats for vector in load_manifest(ROOM / name / "manifest.json"))

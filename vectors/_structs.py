@@ -1,0 +1,37 @@
+"""Writes the sequences of fields that the specification describes in Kaitai Struct's words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["pack", "pack_integer"]
+
+
+def pack_integer(kind: str, value: int) -> bytes:
+    """An integer of a Kaitai type: u or s, its size in bytes, le or be (u1 and s1 have none)."""
+    size = int(kind[1])
+    order = "big" if kind.endswith("be") else "little"
+    return (value % (1 << 8 * size)).to_bytes(size, "big" if order == "big" else "little")
+
+
+def _field(entry: Mapping[str, Any], values: Mapping[str, Any]) -> bytes:
+    if "contents" in entry:
+        return bytes(entry["contents"])
+    if "type" in entry:
+        return pack_integer(entry["type"], values.get(entry["id"], 0))
+    return bytes(values.get(entry["id"], b""))
+
+
+def pack(fields: Sequence[Mapping[str, Any]], values: Mapping[str, Any]) -> bytes:
+    """The bytes of all fields; a field without a value is zero or empty. Lengths follow from what they count.
+
+    Raises ValueError for a value that no field takes.
+    """
+    counted = {entry["size"]: len(values.get(entry["id"], b"")) for entry in fields if "size" in entry}
+    known = {entry["id"] for entry in fields}
+    if not values.keys() <= known:
+        raise ValueError(f"no field for {sorted(values.keys() - known)}")
+    return b"".join(_field(entry, {**counted, **values}) for entry in fields)
