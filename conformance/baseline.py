@@ -1,0 +1,243 @@
+"""Baselines: known failures of one testee, in a YAML file that is held strictly against what happens.
+
+An entry covers the vectors that its `vector` (an id or a glob) and its `rule` (likewise) both match, in the runs
+that its `when` describes. Every vector that it covers must fail, with its finding, and with its diagnosis if it
+has one. A vector that passes or fails otherwise, and an entry that covers nothing at all, fail the run: so the
+file stays true, and a change in the library under test is seen on the day it comes.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import yaml
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion
+
+from endianproof.conformance.finding import FAILURES, Finding, Judgement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from endianproof.conformance.outcome import TesteeInfo
+    from endianproof.vectors import Vector
+
+__all__ = ["Baseline", "BaselineError", "Entry", "Ruling", "RunConditions", "read_baseline"]
+
+SCHEMA = Path(__file__).resolve().parent / "schemas" / "baseline-1.schema.json"
+NO_GUEST = "none"
+
+
+class BaselineError(Exception):
+    """A baseline file that cannot be used; the message says which file, where, and what to change."""
+
+
+@dataclass(frozen=True)
+class RunConditions:
+    """What an entry's `when` is held against: the guest's name ("none" without one), and the testee's hello."""
+
+    guest: str
+    byteorder: str
+    packages: Mapping[str, str]
+
+    @classmethod
+    def of(cls, guest: str | None, info: TesteeInfo) -> RunConditions:
+        """Return the conditions of a run in `guest` (None: on this machine) of the testee that said `info`."""
+        return cls(guest or NO_GUEST, info.byteorder, info.packages)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One known failure. `number` counts from 1 in the file."""
+
+    number: int
+    finding: str
+    reason: str
+    vector: str = "*"
+    rule: str = "*"
+    diagnosis: str = ""
+    link: str = ""
+    when: Mapping[str, Any] = field(default_factory=dict)
+
+    def covers(self, vector: Vector) -> bool:
+        """Whether this entry speaks of `vector`, in the runs that it applies to."""
+        return fnmatchcase(vector.id, self.vector) and any(fnmatchcase(rule, self.rule) for rule in vector.rules)
+
+    def applies(self, run: RunConditions) -> bool:
+        """Whether this entry speaks of this run. A package that the testee does not name satisfies nothing."""
+        packages: Mapping[str, str] = self.when.get("packages", {})
+        return (
+            self.when.get("guest", run.guest) == run.guest
+            and self.when.get("byteorder", run.byteorder) == run.byteorder
+            and all(_satisfies(run.packages.get(name), wanted) for name, wanted in packages.items())
+        )
+
+    def describes(self, judgement: Judgement) -> bool:
+        """Whether the failure is the recorded one."""
+        return judgement.finding.value == self.finding and self.diagnosis in {"", judgement.diagnosis}
+
+    @property
+    def failure(self) -> str:
+        """The recorded failure in words."""
+        return f"{self.finding} ({self.diagnosis})" if self.diagnosis else self.finding
+
+    def document(self) -> dict[str, Any]:
+        """Return the entry as it stands in the file."""
+        keys = ("vector", "rule", "finding", "diagnosis", "when", "reason", "link")
+        return {key: _plain(getattr(self, key)) for key in keys if getattr(self, key) not in ("", "*", {})}
+
+
+def _plain(value: Any) -> Any:
+    return {key: _plain(inner) for key, inner in value.items()} if isinstance(value, dict) else value
+
+
+def _satisfies(version: str | None, wanted: str) -> bool:
+    if version is None:
+        return False
+    try:
+        return SpecifierSet(wanted).contains(version, prereleases=True)
+    except InvalidVersion:
+        return False
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """What a baseline says of one judgement.
+
+    `known` is the entry that records this very failure; `message` is what is wrong with the file where it records
+    another one. Neither: the baseline does not speak of it.
+    """
+
+    known: Entry | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The entries of one file, in its order."""
+
+    path: Path
+    entries: tuple[Entry, ...] = ()
+
+    def rule(self, vector: Vector, judgement: Judgement, run: RunConditions) -> Ruling:
+        """Hold one judgement against the entries that cover the vector in this run."""
+        covering = [entry for entry in self.entries if entry.applies(run) and entry.covers(vector)]
+        if not covering:
+            return Ruling()
+        known = next((entry for entry in covering if judgement.failed and entry.describes(judgement)), None)
+        return Ruling(known) if known else Ruling(message=self._mismatch(covering[0], vector, judgement))
+
+    def _mismatch(self, entry: Entry, vector: Vector, judgement: Judgement) -> str:
+        where = f"entry {entry.number} of {self.path}"
+        found = {Finding.PASSED: "passes", Finding.UNSUPPORTED: "is unsupported"}.get(judgement.finding)
+        narrower = "" if entry.vector == vector.id else f", or narrow it so that it does not cover {vector.id}"
+        if found:
+            return (
+                f"{vector.id} {found}, and {where} says that it fails: {entry.failure}\n"
+                f"  what to do  remove that entry{narrower}, or run again with --update-baseline"
+            )
+        diagnosis = f" ({judgement.diagnosis})" if judgement.diagnosis else ""
+        return (
+            f"{vector.id} fails otherwise than {where} says: {judgement.finding.value}{diagnosis} instead of "
+            f"{entry.failure}\n"
+            f"  what to do  mend the loader, change that entry{narrower}, or run again with --update-baseline"
+        )
+
+    def updated(
+        self, results: Sequence[tuple[Vector, Judgement]], run: RunConditions, conditions: Mapping[str, Any]
+    ) -> Baseline:
+        """Return the baseline that these results call for; `conditions` becomes the `when` of new entries.
+
+        Kept as they are: entries that do not apply to this run, that cover no vector of it, or that are right
+        about every one. An entry that is wrong about some gives way to one for each of its other vectors, with its
+        reason, link and condition.
+        """
+        kept = [entry for entry in self.entries if self._stays(entry, results, run)]
+        new = [
+            self._entry_for(vector, judgement, run, conditions)
+            for vector, judgement in results
+            if judgement.failed
+            and not any(e.applies(run) and e.covers(vector) and e.describes(judgement) for e in kept)
+        ]
+        numbered = (replace(entry, number=number) for number, entry in enumerate((*kept, *new), 1))
+        return Baseline(self.path, tuple(numbered))
+
+    def _stays(self, entry: Entry, results: Iterable[tuple[Vector, Judgement]], run: RunConditions) -> bool:
+        covered = [judgement for vector, judgement in results if entry.covers(vector)]
+        return not entry.applies(run) or all(
+            judgement.failed and entry.describes(judgement) for judgement in covered
+        )
+
+    def _entry_for(
+        self, vector: Vector, judgement: Judgement, run: RunConditions, conditions: Mapping[str, Any]
+    ) -> Entry:
+        before = next((e for e in self.entries if e.applies(run) and e.covers(vector)), None)
+        return Entry(
+            number=0,
+            vector=vector.id,
+            finding=judgement.finding.value,
+            diagnosis=judgement.diagnosis,
+            when=before.when if before else conditions,
+            reason=before.reason if before else judgement.headline,
+            link=before.link if before else "",
+        )
+
+
+@functools.cache
+def _validator() -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
+
+
+def read_baseline(path: Path, vectors: Sequence[Vector]) -> Baseline:
+    """Read a baseline and hold it against the vectors that there are.
+
+    Raises BaselineError for a file that cannot be read or is no baseline, and for an entry that covers no vector.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BaselineError(f"baseline {path} cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise BaselineError(f"baseline {path} is no YAML: {' '.join(str(error).split())}") from error
+    faults = sorted(_validator().iter_errors(document), key=lambda fault: list(map(str, fault.absolute_path)))
+    for fault in faults[:1]:
+        raise BaselineError(f"baseline {path}, {_place(fault.absolute_path)}: {fault.message}")
+    entries = tuple(Entry(number, **entry) for number, entry in enumerate(document["known_failures"], 1))
+    for entry in entries:
+        _check(entry, path, vectors)
+    return Baseline(path, entries)
+
+
+def _place(steps: Iterable[str | int]) -> str:
+    parts = list(steps)
+    if len(parts) < 2:
+        return "at the top"
+    return f"entry {int(parts[1]) + 1}" + "".join(f", {part}" for part in parts[2:])
+
+
+def _is_range(text: str) -> bool:
+    try:
+        SpecifierSet(text)
+    except InvalidSpecifier:
+        return False
+    return True
+
+
+def _check(entry: Entry, path: Path, vectors: Sequence[Vector]) -> None:
+    findings = [finding.value for finding in FAILURES]
+    where = f"baseline {path}, entry {entry.number}"
+    if entry.finding not in findings:
+        raise BaselineError(f"{where}: unknown finding {entry.finding!r}: the findings are {', '.join(findings)}")
+    for name, wanted in entry.when.get("packages", {}).items():
+        if not _is_range(wanted):
+            raise BaselineError(f"{where}: {wanted!r} is no range of versions of {name}: write it like >=2.1,<3")
+    if not any(entry.covers(vector) for vector in vectors):
+        named = (("vector", entry.vector), ("rule", entry.rule))
+        said = " and ".join(f"{key} {value}" for key, value in named if value != "*")
+        raise BaselineError(f"{where} matches no vector: there is none with {said}. Remove it, or correct the id")

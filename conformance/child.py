@@ -1,0 +1,323 @@
+"""One testee process: lines in and out, bounded in time, memory and what it says. Linux only, as the guests are.
+
+Everything that a process can do to its caller is met here: it dies, it hangs, it eats memory, it floods standard
+error or its replies, it closes its streams, it leaves children behind. One thread and no signals: a loop that
+waits for whichever stream is ready, and looks at the process itself every TICK seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import selectors
+import signal
+import subprocess
+import time
+import weakref
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from endianproof.conformance.outcome import OutcomeKind
+
+if TYPE_CHECKING:
+    from endianproof.conformance.launch import Launch
+
+__all__ = ["Child", "ChildEndedError", "Limits"]
+
+TICK = 0.05  # seconds between looks at the process
+GRACE = 2.0  # seconds that a process has to exit by itself
+TAIL = 4096  # bytes of standard error that are kept
+PIPE = 1 << 16  # bytes read at a time
+PAGE = resource.getpagesize()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a testee may take: seconds to start and per request; bytes of memory that one request may add.
+
+    A request may add eight times the size of its file on top; starting, four times `memory_bytes`.
+    """
+
+    start_seconds: float = 300.0
+    request_seconds: float = 60.0
+    memory_bytes: int = 2 << 30
+
+
+class ChildEndedError(Exception):
+    """The process did not answer, and is gone. `kind` is what that is called; the text says how it ended."""
+
+    def __init__(self, kind: OutcomeKind, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+def _end(process: subprocess.Popen[bytes], owner: int) -> int:
+    """Kill the process with all it started and did not detach, reap it, and return its peak memory in bytes.
+
+    The group is killed before it is reaped: after that, its number may be another's.
+    """
+    if process.returncode is not None or os.getpid() != owner:
+        return 0
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
+    return usage.ru_maxrss * 1024
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """What a process holds, in bytes: `resident` without mapped files, and `data`, all that it may write to."""
+
+    resident: int = 0
+    data: int = 0
+
+    @classmethod
+    def of(cls, pid: int) -> _Memory:
+        with contextlib.suppress(OSError, ValueError, IndexError), Path(f"/proc/{pid}/statm").open("rb") as file:
+            pages = [int(field) for field in file.read().split()]
+            return cls((pages[1] - pages[2]) * PAGE, pages[5] * PAGE)
+        return cls()
+
+
+def _soft_limit(pid: int, kind: int, value: int) -> None:
+    with contextlib.suppress(OSError):  # gone already, or a system that does not let us: the watching remains
+        _, hard = resource.prlimit(pid, kind)
+        soft = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.prlimit(pid, kind, (soft, hard))
+
+
+class Child:
+    """A running process. Not for use by two threads."""
+
+    def __init__(self, launch: Launch) -> None:
+        self._process = subprocess.Popen(
+            launch.argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            cwd=launch.cwd,
+            env=dict(launch.env),
+            start_new_session=True,  # its own group, to be killed as one; Ctrl-C is for pytest
+        )
+        self.pid = self._process.pid
+        self._finalizer = weakref.finalize(self, _end, self._process, os.getpid())
+        assert self._process.stdin is not None, "asked for pipes"
+        assert self._process.stdout is not None, "asked for pipes"
+        assert self._process.stderr is not None, "asked for pipes"
+        self._in, self._out, self._err = (
+            stream.fileno() for stream in (self._process.stdin, self._process.stdout, self._process.stderr)
+        )
+        self._selector = selectors.PollSelector()
+        for descriptor in (self._in, self._out, self._err):
+            os.set_blocking(descriptor, False)
+        for descriptor in (self._out, self._err):
+            self._selector.register(descriptor, selectors.EVENT_READ)
+        self._received = bytearray()
+        self._tail = bytearray()
+        self._inherited = (
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        )  # Linux counts it as the child's
+        self._before = _Memory()
+        self._allowance = 0
+        _soft_limit(self.pid, resource.RLIMIT_CORE, 0)  # a crash leaves no file where the user stands
+
+    def exchange(self, request: bytes, seconds: float, allowance: int, reply_limit: int) -> bytes:
+        """Send one line and return the one that answers it, without its newline.
+
+        `allowance` is the bytes of memory that the process may add meanwhile, `reply_limit` the longest answer.
+        Raises ChildEndedError when there is no answer; the process is gone then.
+        """
+        self._drain()
+        self._tail.clear()
+        self._limit_memory(allowance)
+        now = time.monotonic()
+        deadline, look = now + seconds, now + TICK
+        unsent = self._write(memoryview(request))
+        while True:
+            end = self._received.find(b"\n")
+            if end >= 0 and not unsent:
+                line = bytes(self._received[:end])
+                del self._received[: end + 1]
+                return line
+            if len(self._received) > reply_limit:
+                self._give_up(OutcomeKind.PROTOCOL_ERROR, f"a reply of more than {reply_limit} bytes")
+            if self._wait(max(0.0, min(look, deadline) - time.monotonic()), writing=bool(unsent)):
+                unsent = self._write(unsent)
+            now = time.monotonic()
+            if now >= look:
+                self._look()
+                look = now + TICK
+            if now >= deadline:
+                self._give_up(OutcomeKind.TIMED_OUT, f"no reply within {seconds:g} seconds")
+
+    def close(self, farewell: bytes) -> None:
+        """Say goodbye, wait GRACE seconds for the process to exit, and end it."""
+        if self._finalizer.alive:
+            self._write(memoryview(farewell))
+            with contextlib.suppress(OSError):
+                assert self._process.stdin is not None, "asked for pipes"
+                self._process.stdin.close()
+            self._await_exit()
+        self._finish()
+
+    def has_exited(self) -> bool:
+        """Whether the process is gone by itself."""
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def kill(self) -> None:
+        """End the process, and all that it started, at once."""
+        self._finish()
+
+    @property
+    def tail(self) -> str:
+        """The end of what the process wrote to standard error since the last request."""
+        return bytes(self._tail).decode("utf-8", "replace").strip()
+
+    def _finish(self) -> int:
+        """End the process if it has not, and return its peak memory in bytes."""
+        if not self._finalizer.alive:
+            return 0
+        self._drain()
+        self._selector.close()
+        peak = self._finalizer()
+        return peak if peak is not None else 0
+
+    def _limit_memory(self, allowance: int) -> None:
+        """Let the kernel refuse what goes far past the allowance.
+
+        Twice the allowance, because the first line is `_look`: at its limit QEMU, which the kernel cannot tell
+        from the program it emulates, spins. RLIMIT_DATA and not RLIMIT_AS: mapped files and libraries, and address
+        space that is only reserved (CUDA, malloc's arenas), are no memory eaten.
+        """
+        self._before = _Memory.of(self.pid)
+        self._allowance = allowance
+        if self._before.data:
+            _soft_limit(self.pid, resource.RLIMIT_DATA, self._before.data + 2 * allowance)
+
+    def _write(self, data: memoryview) -> memoryview:
+        """Write what the pipe takes, and return the rest. A process that reads no more will be seen otherwise."""
+        while data:
+            try:
+                data = data[os.write(self._in, data) :]
+            except BlockingIOError:  # noqa: PERF203 (a turn of the loop is a system call)
+                return data
+            except OSError:
+                return data[:0]
+        return data
+
+    def _wait(self, seconds: float, *, writing: bool) -> bool:
+        """Wait until a stream is ready, take what came, and return whether more can be written."""
+        if writing:
+            self._selector.register(self._in, selectors.EVENT_WRITE)
+        try:
+            ready = {key.fd for key, _ in self._selector.select(seconds)}
+        finally:
+            if writing:
+                self._selector.unregister(self._in)
+        if self._err in ready:
+            self._take_errors()
+        if self._out in ready and not self._take_replies():
+            self._lost()
+        return self._in in ready
+
+    def _read(self, descriptor: int) -> bytes | None:
+        """What a stream has: b"" at its end, None for nothing yet."""
+        try:
+            return os.read(descriptor, PIPE)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
+
+    def _take_errors(self) -> bool:
+        data = self._read(self._err)
+        if data:
+            self._tail += data
+            del self._tail[:-TAIL]
+        elif data == b"" and self._err in self._selector.get_map():
+            self._selector.unregister(self._err)  # closed: it would always be ready
+        return bool(data)
+
+    def _take_replies(self) -> bool:
+        """Take what came. False at the end of the stream."""
+        data = self._read(self._out)
+        self._received += data or b""
+        return data != b""
+
+    def _drain(self) -> None:
+        """Take what is left on standard error, as far as it has come; a flood has no end."""
+        for _ in range(64):
+            if not self._take_errors():
+                return
+
+    def _await_exit(self) -> bool:
+        deadline = time.monotonic() + GRACE
+        while not self.has_exited():
+            if time.monotonic() >= deadline:
+                return False
+            self._drain()
+            time.sleep(0.002)
+        return True
+
+    def _look(self) -> None:
+        """See whether the process is gone or too big."""
+        if self.has_exited():
+            while b"\n" not in self._received:  # it may have answered before it went
+                if not self._read_rest():
+                    self._lost()
+            return
+        grown = _Memory.of(self.pid).resident - self._before.resident
+        if grown > self._allowance:
+            self._give_up(OutcomeKind.OUT_OF_MEMORY, f"took {_megabytes(grown)} of memory, {self._allowed()}")
+
+    def _read_rest(self) -> bool:
+        data = self._read(self._out)
+        self._received += data or b""
+        return bool(data)
+
+    def _allowed(self) -> str:
+        return f"where {_megabytes(self._allowance)} are allowed"
+
+    def _lost(self) -> NoReturn:
+        """There will be no reply: find out why, and raise that."""
+        if not self._await_exit():
+            self._give_up(OutcomeKind.PROTOCOL_ERROR, "closed its replies and went on running")
+        grown = self._finish() - max(self._before.resident, self._inherited)
+        code = self._process.returncode
+        how = _ending(code)
+        if code < 0 and grown > self._allowance // 2:  # refused or killed on the way up
+            how = f"{how} after taking {_megabytes(grown)} of memory, {self._allowed()}"
+            raise ChildEndedError(OutcomeKind.OUT_OF_MEMORY, self._with_tail(how))
+        raise ChildEndedError(OutcomeKind.CRASHED, self._with_tail(how))
+
+    def _give_up(self, kind: OutcomeKind, message: str) -> NoReturn:
+        self._finish()
+        raise ChildEndedError(kind, self._with_tail(message))
+
+    def _with_tail(self, message: str) -> str:
+        return f"{message}; standard error ends:\n{self.tail}" if self.tail else message
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"exited with code {code} before it replied"
+    # The suite's own kills never come here; what else sends it is the system, when memory runs out.
+    by_system = ", which this suite did not send" if code == -signal.SIGKILL else ""
+    return f"killed by {_signal_name(-code)}{by_system}"
+
+
+def _signal_name(number: int) -> str:
+    with contextlib.suppress(ValueError):
+        return signal.Signals(number).name
+    return f"signal {number}"
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:.0f} MB"

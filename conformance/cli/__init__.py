@@ -1,0 +1,62 @@
+"""The command line: a table of commands, each imported when it is called, so that none waits for the others."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from endianproof import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["COMMANDS", "LazyCommand", "main"]
+
+
+@dataclass(frozen=True)
+class LazyCommand:
+    """A command: the module that has it, under the name `command`, and the line that --help shows for it."""
+
+    module: str
+    help: str
+
+
+COMMANDS: Mapping[str, LazyCommand] = {
+    "explain": LazyCommand("endianproof.conformance.cli.explain", "Print a rule or a vector in full."),
+    "guest": LazyCommand("endianproof.conformance.cli.guest", "Set up and list the emulated big-endian systems."),
+    "run": LazyCommand("endianproof.conformance.cli.run", "Test a loader: pytest, with the same options."),
+    "vectors": LazyCommand("endianproof.conformance.cli.vectors", "List, write and check the golden vectors."),
+}
+
+
+class _Commands(click.Group):
+    """The commands of the table."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name].module).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands by the table's own text, which imports none of them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name].help) for name in sorted(COMMANDS)])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="endianproof")
+def main() -> None:
+    """Test tensor file loaders and savers, on little-endian and big-endian machines.
+
+    The tests themselves are run by pytest: pytest --loader=mypkg.load
+    """

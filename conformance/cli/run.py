@@ -1,0 +1,40 @@
+"""`endianproof run`: pytest with the same options, for whoever does not think of pytest first."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import pytest
+
+__all__ = ["command"]
+
+NAMES_A_TESTEE = ("--loader", "--testee")
+
+
+def _names_a_testee(argument: str) -> bool:
+    return argument.split("=", 1)[0] in NAMES_A_TESTEE
+
+
+@click.command(
+    name="run",
+    context_settings={"ignore_unknown_options": True, "help_option_names": ["-h", "--help"]},
+    options_metavar="--loader=LOADER | --testee=COMMAND [PYTEST OPTIONS]",
+)
+@click.argument("arguments", metavar="", nargs=-1, type=click.UNPROCESSED)
+def command(arguments: tuple[str, ...]) -> None:
+    """Test a loader: the same options as pytest's, and the same exit codes.
+
+    \b
+    endianproof run --loader=mypkg.load                  a loader of this Python, by its dotted path
+    endianproof run --loader=mypkg.load --guest=s390x    the same, on an emulated big-endian machine
+    endianproof run --testee="node adapter.mjs"          any program that speaks the testee protocol
+    endianproof run --loader=mypkg.load --format=safetensors -k bfloat16 -n 2
+
+    `pytest --help` lists the options, in the section on endianproof.
+    """  # noqa: D301 - click's mark for lines that it must not join
+    if not any(map(_names_a_testee, arguments)):
+        raise click.UsageError("no loader to test: give --loader=mypkg.load or --testee=COMMAND")
+    # By its entry point's name: so pytest finds the plugin even where plugins are not loaded by themselves, and
+    # knows it for the same where they are.
+    sys.exit(pytest.main(["-p", "endianproof", *arguments]))

@@ -1,0 +1,69 @@
+"""`endianproof vectors`: list the golden files, write them anew, or compare them with the specification."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from endianproof.spec import load_spec
+from endianproof.vectors import check as drifts_of
+from endianproof.vectors import generate as write_all
+from endianproof.vectors import load_vectors
+
+__all__ = ["command"]
+
+_Folder = click.Path(file_okay=False, path_type=Path)
+
+
+@click.group(name="vectors")
+def command() -> None:
+    """List, write and check the golden vectors."""
+
+
+def _into(folder: Path | None) -> dict[str, Path]:
+    return {} if folder is None else {"root": folder}
+
+
+@command.command()
+@click.option("--into", type=_Folder, help="Write below this folder instead of where the shipped vectors lie.")
+def generate(into: Path | None) -> None:
+    """Write every golden file and manifest anew from the specification: the same bytes on every machine."""
+    try:
+        count = write_all(**_into(into))
+    except OSError as error:
+        raise click.ClickException(
+            f"the vectors cannot be written: {error.strerror}: {error.filename}\n"
+            "name a folder that can be written with --into"
+        ) from error
+    click.echo(f"wrote {count} files")
+
+
+@command.command()
+@click.option(
+    "--in", "folder", type=_Folder, help="Look below this folder instead of where the shipped vectors lie."
+)
+def check(folder: Path | None) -> None:
+    """Compare the files with what the specification makes, byte for byte; exit code 1 where they differ."""
+    found = drifts_of(**_into(folder))
+    for drift in found:
+        click.echo(f"{drift.kind}: {drift.path}")
+    if found:
+        raise click.ClickException(
+            f"{len(found)} files are not what the specification makes; `generate` writes them"
+        )
+    click.echo("every file is what the specification makes")
+
+
+@command.command(name="list")
+@click.option("--format", "format_name", help="Only this format.")
+@click.option("--rule", "rule_id", help="Only vectors of this rule.")
+def list_vectors(format_name: str | None, rule_id: str | None) -> None:
+    """List the vectors: id, verdict, rules, description."""
+    spec = load_spec()
+    for value, known, what in ((format_name, spec.formats, "format"), (rule_id, spec.rules, "rule")):
+        if value is not None and value not in known:
+            raise click.UsageError(f"there is no {what} {value!r}; there are {', '.join(known)}")
+    for vector in load_vectors():
+        if format_name in (None, vector.format) and (rule_id is None or rule_id in vector.rules):
+            click.echo(f"{vector.id:<34} {vector.verdict:<7} {','.join(vector.rules):<34} {vector.description}")

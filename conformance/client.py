@@ -1,0 +1,165 @@
+"""The runner's side of the testee protocol: requests become outcomes, whatever the testee does.
+
+A testee that dies, hangs, eats memory or answers nonsense costs the request it was at; the next starts it anew.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from endianproof.conformance.child import Child, ChildEndedError, Limits
+from endianproof.conformance.launch import TesteeStartError
+from endianproof.conformance.messages import MessageError, encode, read_hello, read_load
+from endianproof.conformance.outcome import Outcome, OutcomeKind
+from endianproof.conformance.proof import false_samples
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Any
+
+    from typing_extensions import Self
+
+    from endianproof.conformance.launch import Launch
+    from endianproof.conformance.outcome import TesteeInfo
+
+__all__ = ["Limits", "TesteeProcess", "TesteeStartError"]
+
+HELLO = encode({"op": "hello", "protocol": 1})
+BYE = encode({"op": "bye"})
+HELLO_LIMIT = 1 << 20  # bytes of the longest reply to hello
+REPLY_FLOOR = 256 << 20  # bytes of the longest reply to a load, whatever its file's size
+PER_FILE_BYTE = 8  # memory that a request may add per byte of its file
+REPLY_PER_FILE_BYTE = 16
+START_MEMORY = 4  # times Limits.memory_bytes: frameworks are large
+
+# Outcomes after which the process is replaced, though it answered: what it holds, or says, cannot be relied on.
+SPOILED = {OutcomeKind.OUT_OF_MEMORY, OutcomeKind.PROTOCOL_ERROR}
+
+
+class TesteeProcess:
+    """A testee, started when it is first needed and again after each time it was lost. Also a context manager."""
+
+    __test__ = False  # no test class, whatever its name makes pytest think
+
+    def __init__(self, launch: Launch, limits: Limits | None = None) -> None:
+        self._launch = launch
+        self._limits = limits or Limits()
+        self._child: Child | None = None
+        self._info: TesteeInfo | None = None
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start the process and have it introduce itself, unless it is running. Raises TesteeStartError."""
+        if self._child is not None and self._child.has_exited():
+            self._drop()  # after its last reply, so that the next request is not to blame
+        if self._child is not None:
+            return
+        try:
+            self._child = Child(self._launch)
+        except OSError as error:
+            message = f"{self._launch.what}: {self._launch.argv[0]} cannot be started: {error.strerror}"
+            raise TesteeStartError(message, self._launch.hint) from error
+        try:
+            self._info = self._introduce(self._child)
+        except BaseException:  # also Ctrl-C during a slow import: nothing must stay behind
+            self._drop()
+            raise
+
+    def restart(self) -> None:
+        """End the process and start another. Raises TesteeStartError."""
+        self.close()
+        self.start()
+
+    def hello(self) -> TesteeInfo:
+        """Return what the testee says of itself; starts it for that if it must. Raises TesteeStartError."""
+        if self._info is None:
+            self.start()
+        assert self._info is not None, "start() sets it or raises"
+        return self._info
+
+    def load(self, path: Path, format_name: str, /, want: str = "data") -> Outcome:
+        """Have one file loaded. `want` is "data" for canonical bytes, "sha256" for digests alone.
+
+        Raises TesteeStartError where the testee cannot be started (again); nothing else it does raises.
+        """
+        self.start()
+        assert self._child is not None, "start() sets it or raises"
+        try:
+            outcome = self._exchange(self._child, path, format_name, want)
+        except ChildEndedError as ended:
+            self._drop()
+            return Outcome(ended.kind, message=str(ended))
+        except BaseException:  # Ctrl-C: a reply may be on its way, to a request that nobody remembers
+            self._drop()
+            raise
+        if outcome.kind in SPOILED:
+            self._drop()
+        return outcome
+
+    def close(self) -> None:
+        """End the process, and all that it started, if it is running."""
+        if self._child is not None:
+            self._child.close(BYE)
+            self._child = None
+
+    def _drop(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+            self._child = None
+
+    def _exchange(self, child: Child, path: Path, format_name: str, want: str) -> Outcome:
+        self._count += 1
+        request_id = f"v{self._count}"
+        size = path.stat().st_size
+        request = {
+            "op": "load",
+            "id": request_id,
+            "path": str(path.absolute()),
+            "format": format_name,
+            "reply": want,
+        }
+        line = child.exchange(
+            encode(request),
+            self._limits.request_seconds,
+            self._limits.memory_bytes + PER_FILE_BYTE * size,
+            REPLY_FLOOR + REPLY_PER_FILE_BYTE * size,
+        )
+        try:
+            outcome, samples = read_load(line, request_id, want)
+            _prove(samples)
+        except MessageError as error:
+            return Outcome(OutcomeKind.PROTOCOL_ERROR, message=str(error))
+        return outcome
+
+    def _introduce(self, child: Child) -> TesteeInfo:
+        what, hint = self._launch.what, self._launch.hint
+        memory = START_MEMORY * self._limits.memory_bytes
+        try:
+            line = child.exchange(HELLO, self._limits.start_seconds, memory, HELLO_LIMIT)
+            answer = read_hello(line)
+            if isinstance(answer, tuple):
+                _prove(answer[1])
+                return answer[0]
+        except ChildEndedError as ended:
+            raise TesteeStartError(f"{what}: the testee did not answer hello: {ended}", hint) from ended
+        except MessageError as error:
+            raise TesteeStartError(f"{what}: {error}", hint) from error
+        raise TesteeStartError(f"{what} cannot be imported: {answer['type']}: {answer['message']}", hint)
+
+
+def _prove(samples: list[Mapping[str, Any]]) -> None:
+    """Raise MessageError unless the testee's conversion is right."""
+    complaints = false_samples(samples)
+    if complaints:
+        more = f" (and {len(complaints) - 1} more)" if len(complaints) > 1 else ""
+        raise MessageError(f"the testee's conversion is wrong: {complaints[0]}{more}")

@@ -1,0 +1,100 @@
+"""What a load returned, held against the vector: names, then each tensor's type and shape, then its values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from endianproof.conformance.diagnosis import explain_form
+from endianproof.conformance.difference import Difference, compare
+from endianproof.conformance.finding import Finding, Judgement
+from endianproof.spec import load_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from endianproof.conformance.outcome import LoadedTensor
+    from endianproof.conformance.trial import Trial
+    from endianproof.vectors import ExpectedTensor
+
+__all__ = ["judge_tensors"]
+
+
+def judge_tensors(trial: Trial) -> Iterator[Judgement]:
+    """Names first, then each tensor's type and shape, then its values."""
+    found = {tensor.name: tensor for tensor in trial.first.tensors}
+    wanted = {tensor.name: tensor for tensor in trial.vector.tensors}
+    if found.keys() != wanted.keys() or len(found) != len(trial.first.tensors):
+        yield _names(list(wanted), [tensor.name for tensor in trial.first.tensors])
+    pairs = [(wanted[name], found[name]) for name in wanted if name in found]
+    yield from (fault for expected, got in pairs if (fault := _form(expected, got)))
+    different = [d for expected, got in pairs if (d := _values(trial, expected, got))]
+    if different:
+        yield _wrong_values(different, trial)
+
+
+def _names(wanted: list[str], found: list[str]) -> Judgement:
+    missing, extra = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
+    twice = sorted({name for name in found if found.count(name) > 1})
+    parts = (("missing", missing), ("not in the file", extra), ("returned twice", twice))
+    said = "; ".join(f"{what}: {', '.join(map(repr, names[:4]))}" for what, names in parts if names)
+    return Judgement(
+        Finding.WRONG_FORM,
+        f"the tensors' names are not the file's: {said}",
+        (("what to do", "return each tensor once, under the name that the file gives it"),),
+        diagnosis="wrong-names",
+        group="the tensors' names are not the file's",
+    )
+
+
+def _form(expected: ExpectedTensor, found: LoadedTensor) -> Judgement | None:
+    mistake = explain_form(expected, found, load_spec().element_types)
+    if mistake is None:
+        return None
+    tensor = f"{expected.name!r}, {expected.dtype}, shape {list(expected.shape)}"
+    return Judgement(
+        Finding.WRONG_FORM,
+        mistake.headline,
+        (
+            ("tensor", tensor),
+            ("came back", f"{found.dtype}, shape {list(found.shape)}"),
+            ("what to do", mistake.advice),
+        ),
+        diagnosis=mistake.name,
+        group=mistake.headline.split(":")[0],
+    )
+
+
+def _values(trial: Trial, expected: ExpectedTensor, found: LoadedTensor) -> Difference | None:
+    """The difference in values, where they can be compared: as many bits as expected, whatever they are called."""
+    if found.data is None or found.sha256 == expected.sha256 or len(found.data) != len(expected.canonical):
+        return None
+    siblings = tuple(tensor for tensor in trial.vector.tensors if tensor.name != expected.name)
+    return compare(
+        expected,
+        found.data,
+        load_spec().element_types,
+        file=trial.vector.path.read_bytes(),
+        siblings=siblings,
+        machine_order=trial.machine_order,
+    )
+
+
+def _wrong_values(different: list[Difference], trial: Trial) -> Judgement:
+    """The first wrong tensor that a known mistake explains speaks for all; the others are counted."""
+    shown = next((one for one in different if one.explanation), different[0])
+    why = shown.explanation
+    others = len(different) - 1
+    advice = (
+        why.advice if why else "compare the bytes at that place of the file with what the loader makes of them"
+    )
+    return Judgement(
+        Finding.WRONG_VALUES,
+        shown.headline,
+        (
+            *shown.lines(),
+            *((("others", f"{others} more of {len(trial.vector.tensors)} tensors differ too"),) if others else ()),
+            ("what to do", advice),
+        ),
+        diagnosis=why.name if why else "unexplained",
+        group=why.sentence if why else "values differ in a way that no known mistake explains",
+    )

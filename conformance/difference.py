@@ -1,0 +1,139 @@
+"""Where a tensor came back wrong: the elements that differ, and the bytes of the file they came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from endianproof.conformance.diagnosis import Case, Explanation, explain
+from endianproof.conformance.elements import codes_of, scalar_of, show, values_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from endianproof.conformance.elements import Codes
+    from endianproof.spec import ElementType
+    from endianproof.vectors import ExpectedTensor
+
+__all__ = ["Difference", "compare"]
+
+PLAIN_DIGITS, EXACT_DIGITS = 5, 17
+SHOWN_BYTES = 16
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One tensor whose values are wrong. `indexes` are the differing elements' numbers in C order, ascending."""
+
+    case: Case
+    indexes: tuple[int, ...]
+    explanation: Explanation | None
+
+    @property
+    def headline(self) -> str:
+        """What happened, shown on the most telling element: `elements were not swapped: 1.0 (0x3F80) came ...`."""
+        index = self._telling()
+        return f"{self._sentence()}: {self._expected(index)} came back as {self._found(index)}"
+
+    def _sentence(self) -> str:
+        if self.explanation is None:
+            return f"values differ in a way that no known mistake explains ({self._how_many()})"
+        partly = f" ({self._how_many()})" if self.explanation.spared else ""
+        return f"{self.explanation.sentence}{partly}"
+
+    def _how_many(self) -> str:
+        return f"{len(self.indexes)} of {self.case.count} elements"
+
+    def _pick(self, codes: Codes, index: int) -> Codes:
+        return codes[index * self.case.parts : (index + 1) * self.case.parts]
+
+    def _expected(self, index: int, digits: int = PLAIN_DIGITS) -> str:
+        return show(self._pick(self.case.expected, index), self.case.scalar, digits)
+
+    def _found(self, index: int, digits: int = PLAIN_DIGITS) -> str:
+        return show(self._pick(self.case.found, index), self.case.scalar, digits)
+
+    def _telling(self) -> int:
+        """1.0 if it differs, else the first element whose values are both ordinary numbers, else the first."""
+        indexes = np.asarray(self.indexes)
+        expected, found = (self._rows(codes)[indexes] for codes in (self.case.expected, self.case.found))
+        ones = (expected[:, 0] == 1) & (found[:, 0] != 1)
+        numbers = (np.isfinite(values).all(axis=1) & values.any(axis=1) for values in (expected, found))
+        ordinary = np.logical_and(*numbers)
+        return int(next((indexes[flags][0] for flags in (ones, ordinary) if flags.any()), indexes[0]))
+
+    def _rows(self, codes: Codes) -> npt.NDArray[np.float64]:
+        """The values, a row per element, to look at and not to judge by: 64-bit integers lose their last bits."""
+        return values_of(codes, self.case.scalar).astype(np.float64).reshape(-1, self.case.parts)
+
+    def lines(self) -> tuple[tuple[str, str], ...]:
+        """The evidence, as (label, text) pairs."""
+        tensor, first = self.case.tensor, self.indexes[0]
+        where = [int(axis) for axis in np.unravel_index(first, tensor.shape)] if tensor.shape else []
+        return (
+            ("tensor", f"{tensor.name!r}, {tensor.dtype}, shape {list(tensor.shape)}"),
+            (
+                "first",
+                (
+                    f"element {where}: expected {self._expected(first, EXACT_DIGITS)}, "
+                    f"found {self._found(first, EXACT_DIGITS)}"
+                ),
+            ),
+            ("differing", self._how_many() + self._range()),
+            ("in file", self._in_file(where)),
+            *(
+                (("or else", ", ".join(self.explanation.also)),)
+                if self.explanation and self.explanation.also
+                else ()
+            ),
+        )
+
+    def _range(self) -> str:
+        if len(self.indexes) in {1, self.case.count}:
+            return ""
+        return f", numbers {self.indexes[0]} to {self.indexes[-1]} in C order"
+
+    def _in_file(self, where: Sequence[int]) -> str:
+        tensor, bits = self.case.tensor, self.case.element.bits
+        place = tensor.storage_offset + sum(i * step for i, step in zip(where, tensor.stride, strict=True))
+        byte = tensor.at + place * bits // 8
+        held = self.case.file[byte : byte + min(max(1, bits // 8), SHOWN_BYTES)]
+        order = f", {tensor.byte_order}-endian" if self.case.element.swap_unit > 1 else ""
+        return f"byte {byte} (0x{byte:X}) of {len(self.case.file)}: {held.hex(' ').upper()}{order}"
+
+
+def compare(
+    expected: ExpectedTensor,
+    found: bytes,
+    types: Mapping[str, ElementType],
+    *,
+    file: bytes,
+    siblings: tuple[ExpectedTensor, ...] = (),
+    machine_order: str = "",
+) -> Difference | None:
+    """Compare canonical bytes of equal length, bit by bit. None where they are the same.
+
+    Raises ValueError where `found` is not as long as the expected canonical bytes.
+    """
+    canonical = expected.canonical
+    if found == canonical:
+        return None
+    if len(found) != len(canonical):
+        raise ValueError(f"{len(found)} canonical bytes found, {len(canonical)} expected")
+    element = types[expected.dtype]
+    case = Case(
+        tensor=expected,
+        element=element,
+        scalar=scalar_of(element, types),
+        expected=codes_of(canonical, element),
+        found=codes_of(found, element),
+        file=file,
+        siblings=siblings,
+        machine_order=machine_order,
+    )
+    differing = np.flatnonzero(case.differing.reshape(-1, case.parts).any(axis=1))
+    return Difference(case, tuple(int(index) for index in differing), explain(case))

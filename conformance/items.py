@@ -1,0 +1,87 @@
+"""Vectors as pytest items: one item per vector, `<format>::<vector id>`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from endianproof.conformance.baseline import Ruling
+from endianproof.conformance.finding import Finding
+from endianproof.conformance.summary import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from endianproof.conformance.finding import Judgement
+    from endianproof.conformance.session import ConformanceRun
+    from endianproof.vectors import Vector
+
+__all__ = ["FormatCollector", "NonconformingError", "VectorItem"]
+
+
+class NonconformingError(Exception):
+    """A vector failed. The message is the whole report; its first line says what happened."""
+
+
+class FormatCollector(pytest.Collector):
+    """The selected vectors of one format.
+
+    No `pytest.File`: golden files are not test files, and what pytest does to those (`--lf` leaving out files that
+    had no failure, say) must not touch them.
+    """
+
+    def __init__(self, *, run: ConformanceRun, vectors: tuple[Vector, ...], **node: Any) -> None:
+        super().__init__(**node)
+        self._run = run
+        self._vectors = vectors
+
+    def collect(self) -> Iterator[VectorItem]:
+        """Yield an item for each vector, in the manifest's order."""
+        for vector in self._vectors:
+            yield VectorItem.from_parent(self, name=vector.id, run=self._run, vector=vector, path=vector.path)
+
+
+class VectorItem(pytest.Item):
+    """One vector: passes, fails with a report, is skipped as unsupported, or fails as the baseline expects."""
+
+    def __init__(self, *, run: ConformanceRun, vector: Vector, **node: Any) -> None:
+        super().__init__(**node)
+        self._run = run
+        self.vector = vector
+
+    def runtest(self) -> None:
+        """Examine the vector, and turn the judgement into pytest's kind of outcome."""
+        judgement = self._run.examine(self.vector)
+        ruling = Ruling() if self._run.settings.update else self._run.rule(self.vector, judgement)
+        result = Result.of(self.vector, judgement, ruling)
+        self.user_properties.extend(result.properties())
+        self._conclude(judgement, ruling)
+
+    def _conclude(self, judgement: Judgement, ruling: Ruling) -> None:
+        if ruling.message:
+            raise NonconformingError(f"{ruling.message}\n\n{judgement.text()}")
+        if ruling.known is not None:
+            pytest.xfail(f"known: {ruling.known.reason}")
+        if judgement.failed and self._run.settings.update:
+            pytest.xfail(f"goes into the baseline: {judgement.headline}")
+        if judgement.failed:
+            raise NonconformingError(judgement.text())
+        if judgement.finding is Finding.UNSUPPORTED:
+            pytest.skip(judgement.headline)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Show the report alone, without a traceback; the headline goes into the short summary."""
+        if not isinstance(excinfo.value, NonconformingError):
+            return super().repr_failure(excinfo, style)
+        shown = excinfo.getrepr(style="value")
+        if shown.reprcrash is not None:
+            shown.reprcrash.message = str(excinfo.value).splitlines()[0]
+            shown.reprcrash.path = str(self.vector.path)
+            shown.reprcrash.lineno = 1
+        return shown
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Return the golden file as the place, and the vector's id as the title of its report."""
+        return self.vector.path, None, self.name

@@ -1,0 +1,246 @@
+"""The judge: what a testee's outcome is worth, by the vector's verdict.
+
+Findings are ordered by how much they hurt. A load can go wrong in several ways at once (wrong values, and a file
+written to): the worst one is the finding, the others stand below it. Refusals are matched by class: a library's
+wording never decides anything.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from endianproof.conformance.contents import judge_tensors
+from endianproof.conformance.finding import Finding, Judgement
+from endianproof.conformance.outcome import Outcome, OutcomeKind
+from endianproof.conformance.trial import Trial
+from endianproof.spec import load_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from endianproof.vectors import Vector
+
+__all__ = ["Finding", "Judgement", "judge"]
+
+
+TERMINAL_CODE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+# What differs between a library's refusals of the same kind: quoted names, paths, numbers.
+VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|\S*/\S*|\d+")
+LONGEST_QUOTE = 200
+STDERR = "; standard error ends"  # where the client's account of an end goes on with the testee's own words
+
+ENDED_BADLY: dict[OutcomeKind, tuple[Finding, str, str]] = {
+    OutcomeKind.CRASHED: (
+        Finding.CRASHED,
+        "crashed",
+        "no file may end the process: check before reading, and raise",
+    ),
+    OutcomeKind.TIMED_OUT: (
+        Finding.TIMED_OUT,
+        "timed out",
+        "no file may hang the reader: bound every loop by the file",
+    ),
+    OutcomeKind.OUT_OF_MEMORY: (
+        Finding.OUT_OF_MEMORY,
+        "ran out of memory",
+        "hold every size that the file states against the file's own length before allocating",
+    ),
+    OutcomeKind.UNKNOWN_RESULT: (
+        Finding.UNKNOWN_RESULT,
+        "gave a result that is no mapping of names to tensors",
+        "return a dict of str to tensors, or write an adapter that does",
+    ),
+    OutcomeKind.PROTOCOL_ERROR: (
+        Finding.PROTOCOL_ERROR,
+        "broke the testee protocol",
+        "this says nothing about the library: mend the adapter",
+    ),
+    OutcomeKind.SAVED: (
+        Finding.PROTOCOL_ERROR,
+        "answered a load request with `saved`",
+        "this says nothing about the library: mend the adapter",
+    ),
+}
+
+
+def judge(
+    vector: Vector,
+    first: Outcome,
+    second: Outcome | None,
+    file_unchanged: bool,
+    policies: Mapping[str, str],
+    *,
+    machine_order: str = "",
+) -> Judgement:
+    """Judge one vector by two loads of it.
+
+    `first` holds canonical bytes, `second` digests (None where the first load did not succeed). `policies` pins
+    choices for `may` vectors, policy name to choice. `machine_order` is the testee's byte order ("little", "big",
+    or "" when unknown): it decides nothing, and makes the diagnosis of a wrong byte order exact.
+    """
+    trial = Trial(vector, first, second, file_unchanged, policies, machine_order)
+    faults = sorted(_faults(trial), key=_harm)
+    choice = trial.choice
+    if not faults:
+        return _without_fault(trial, choice)
+    worst, *others = faults
+    lines = (*_heading(vector), *worst.lines, *(("also", other.headline) for other in others))
+    advice = [line for line in lines if line[0] == "what to do"]
+    ordered = (*(line for line in lines if line[0] != "what to do"), *advice)
+    return replace(worst, lines=ordered, group=worst.group or worst.headline, choice=choice)
+
+
+def _harm(fault: Judgement) -> float:
+    """How faults are ordered: by finding.
+
+    Wrong values that nothing explains stand behind two loads that differ, because that does explain them.
+    """
+    behind_loads_differ = 1.5
+    return behind_loads_differ if fault.diagnosis == "unexplained" else fault.finding.severity
+
+
+def _without_fault(trial: Trial, choice: tuple[str, str] | None) -> Judgement:
+    if trial.first.kind is OutcomeKind.UNSUPPORTED:
+        return Judgement(
+            Finding.UNSUPPORTED, f"unsupported: {_first_line(trial.first.message)}", _heading(trial.vector)
+        )
+    return Judgement(Finding.PASSED, "passed", choice=choice)
+
+
+def _heading(vector: Vector) -> tuple[tuple[str, str], ...]:
+    rules = load_spec().rules
+    return (
+        ("vector", f"{vector.id}: {vector.description}"),
+        *(("rule", f"{name} ({rules[name].level}): {rules[name].statement}") for name in vector.rules),
+    )
+
+
+def _faults(trial: Trial) -> Iterator[Judgement]:
+    """Everything that is wrong, in no order. Each fault is a judgement without the vector's heading."""
+    kind = trial.first.kind
+    if kind in ENDED_BADLY:
+        yield _ended_badly(trial.first)
+    elif kind is OutcomeKind.REJECTED and trial.wanted == "accept":
+        yield _valid_refused(trial)
+    elif kind is OutcomeKind.LOADED:
+        yield from _loaded(trial)
+    if not trial.file_unchanged:
+        yield Judgement(
+            Finding.FILE_MODIFIED,
+            "the file was changed by loading it",
+            (("what to do", "open the file for reading only, and map it copy-on-write or read-only"),),
+        )
+
+
+def _ended_badly(outcome: Outcome, which: str = "the loader") -> Judgement:
+    finding, what, advice = ENDED_BADLY[outcome.kind]
+    reason = _first_line(outcome.message).partition(STDERR)[0]
+    return Judgement(
+        finding,
+        f"{which} {what}: {reason}" if reason else f"{which} {what}",
+        (*_said(outcome.message), ("what to do", advice)),
+        group=f"{which} {what}",
+    )
+
+
+def _first_line(message: str) -> str:
+    """The first line of a library's words, without terminal codes, and no longer than a headline bears."""
+    first = next(iter(TERMINAL_CODE.sub("", message).strip().splitlines()), "")
+    return first if len(first) <= LONGEST_QUOTE else f"{first[:LONGEST_QUOTE]}..."
+
+
+def _said(message: str) -> tuple[tuple[str, str], ...]:
+    """A library's words in full, where the headline has only the first line of them."""
+    text = TERMINAL_CODE.sub("", message).strip()
+    return (("loader said", text),) if text != _first_line(message) else ()
+
+
+def _refusal(outcome: Outcome) -> str:
+    return (
+        ": ".join(part for part in (outcome.error_type, _first_line(outcome.message)) if part) or "no reason given"
+    )
+
+
+def _valid_refused(trial: Trial) -> Judgement:
+    policy = trial.vector.policy
+    pinned = trial.pinned(policy.accept) if policy else ""
+    refusal = _refusal(trial.first)
+    return Judgement(
+        Finding.VALID_REFUSED,
+        f"a valid file was refused{pinned}: {refusal}",
+        (
+            *_said(trial.first.message),
+            ("file", f"{trial.vector.size} bytes, {_contents(trial.vector)}"),
+            (
+                "what to do",
+                "load it; what is not implemented must say so: NotImplementedError, or the answer `unsupported`",
+            ),
+        ),
+        group=f"a valid file was refused{pinned}: {VARYING.sub('...', refusal)}",
+    )
+
+
+def _contents(vector: Vector) -> str:
+    return ", ".join(f"{t.name!r} {t.dtype} {list(t.shape)}" for t in vector.tensors[:4]) or "no tensors"
+
+
+def _loaded(trial: Trial) -> Iterator[Judgement]:
+    if trial.wanted == "reject":
+        yield _invalid_accepted(trial)
+    else:
+        yield from judge_tensors(trial)
+    yield from _second_load(trial)
+
+
+def _invalid_accepted(trial: Trial) -> Judgement:
+    vector, policy = trial.vector, trial.vector.policy
+    came = ", ".join(f"{t.name!r} {t.dtype} {list(t.shape)}" for t in trial.first.tensors[:4]) or "no tensors"
+    pinned = trial.pinned(policy.reject) if policy else ""
+    change = f", by the change {vector.change}" if vector.change else ""
+    derived = (("made from", f"{vector.derived_from}, which is valid{change}"),) if vector.derived_from else ()
+    return Judgement(
+        Finding.INVALID_ACCEPTED,
+        f"an invalid file was accepted{pinned}: {vector.description}",
+        (
+            *derived,
+            ("came back", came),
+            ("what to do", f"check {' and '.join(vector.rules)} before any tensor is returned, and raise"),
+        ),
+        group=f"an invalid file was accepted{pinned}",
+    )
+
+
+def _second_load(trial: Trial) -> Iterator[Judgement]:
+    """A second load of the same file gives the same; anything else is memory that was never written, or state."""
+    second = trial.second
+    if second is None:
+        return
+    if second.kind in ENDED_BADLY:
+        yield _ended_badly(second, "the second load of the same file")
+    elif _digests(second) != _digests(trial.first):
+        yield Judgement(
+            Finding.LOADS_DIFFER,
+            f"two loads of the same file differ: {_changed(trial.first, second)}",
+            (
+                (
+                    "what to do",
+                    "return no memory that was not written (np.empty), and keep no buffer between loads",
+                ),
+            ),
+            diagnosis="uninitialised-memory",
+            group="two loads of the same file differ",
+        )
+
+
+def _digests(outcome: Outcome) -> dict[str, tuple[str, tuple[int, ...], str]]:
+    return {tensor.name: (tensor.dtype, tensor.shape, tensor.sha256) for tensor in outcome.tensors}
+
+
+def _changed(first: Outcome, second: Outcome) -> str:
+    if second.kind is not OutcomeKind.LOADED:
+        return f"the second was {second.kind.value} ({_refusal(second)})"
+    one, two = _digests(first), _digests(second)
+    names = sorted(name for name in one.keys() | two.keys() if one.get(name) != two.get(name))
+    return "tensors " + ", ".join(repr(name) for name in names[:4])

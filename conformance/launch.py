@@ -1,0 +1,124 @@
+"""How a testee's process is started: here or in a guest, the suite's own Python testee or any program."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from endianproof.conformance.named import named
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["GuestLike", "Launch", "TesteeStartError", "program_testee", "python_testee"]
+
+TESTEE = Path(__file__).with_name("testee") / "__main__.py"
+# Where QEMU's user emulation finds the host's own root: it looks every other absolute path up in the guest's tree
+# first, so a folder that both have (/tmp, /usr/src) would show the guest's files.
+HOST_ROOT = "/proc/self/root"
+
+
+class GuestLike(Protocol):
+    """What is needed of `endianproof.qemu.Guest`."""
+
+    @property
+    def name(self) -> str:
+        """The guest's name, for messages."""
+        ...
+
+    @property
+    def tree(self) -> Path:
+        """The folder that holds the guest's files."""
+        ...
+
+    def command(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+        """Return the host's argv and environment that run `argv` in the guest."""
+        ...
+
+
+class TesteeStartError(Exception):
+    """There is no testee to judge. The message says what happened; `hint` says what to do."""
+
+    __test__ = False  # no test class, whatever its name makes pytest think
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One process to start. `what` is the option that asked for it; `hint` what to try when it does not start."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: Path
+    what: str
+    hint: str = ""
+
+
+def _seen_from(guest: GuestLike | None, folder: Path) -> str:
+    """The path under which the testee's process sees a folder of the host's."""
+    absolute = Path(os.path.abspath(folder))  # noqa: PTH100 (resolve() would follow links, which sys.path must keep)
+    if guest is not None and (guest.tree / absolute.relative_to("/")).is_dir():
+        return HOST_ROOT + str(absolute)
+    return str(absolute)
+
+
+def _launch(argv: Sequence[str], guest: GuestLike | None, what: str, hint: str) -> Launch:
+    env = dict(os.environ)
+    if guest is not None:
+        env.pop("PYTHONPATH", None)  # its folders come last in a guest: they may hold packages built for the host
+        argv, env = guest.command(argv, env)
+    return Launch(tuple(argv), env, Path.cwd(), what, hint)
+
+
+def _python_path() -> list[Path]:
+    return [Path(folder) for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
+
+
+def python_testee(
+    loader: str, takes: str, paths: Sequence[Path], guest: GuestLike | None, overlay: Path | None
+) -> Launch:
+    """Describe the process that serves one Python loader, by its dotted path or the name of a named testee.
+
+    Modules are looked for in `overlay`, where the user stands, in `paths`, then in what is installed on the
+    testee's side. `takes` is path, bytes or file; a named testee knows better. Raises what `guest.command` raises.
+    """
+    known = named(loader)
+    folders = [*([overlay] if overlay else []), Path.cwd(), *paths]
+    options = [f"--path={_seen_from(guest, folder)}" for folder in folders]
+    if guest is not None:
+        options += [f"--path-last={_seen_from(guest, folder)}" for folder in _python_path()]
+    options += [f"--takes={known.takes if known else takes}", f"--loader={known.loader if known else loader}"]
+    argv = ["python3" if guest is not None else sys.executable, str(TESTEE), *options]
+    side = f"guest {guest.name}'s packages" if guest is not None else f"the packages of {sys.executable}"
+    looked = ", ".join(str(folder) for folder in folders)
+    hint = f"modules are looked for in {looked}, then among {side}; --with=NAME==VERSION puts a package in front"
+    return _launch(argv, guest, f"--loader={loader}", hint)
+
+
+def program_testee(command_line: str, guest: GuestLike | None) -> Launch:
+    """Describe the process of any program that speaks the testee protocol, as the user typed it.
+
+    Raises TesteeStartError for a command line that is empty, badly quoted or names no program, and what
+    `guest.command` raises.
+    """
+    what = f"--testee={command_line}"
+    try:
+        argv = shlex.split(command_line)
+    except ValueError as error:
+        raise TesteeStartError(f"{what}: the command line cannot be read: {error}") from error
+    if not argv:
+        raise TesteeStartError("--testee is empty; expected a command line, such as --testee='node adapter.mjs'")
+    if guest is None and shutil.which(argv[0]) is None:
+        raise TesteeStartError(
+            f"{what}: there is no program {argv[0]!r}",
+            f"it is looked for on PATH or, with a slash in it, from {Path.cwd()}",
+        )
+    return _launch(argv, guest, what, "run it by hand and type: " + '{"op":"hello","protocol":1}')

@@ -1,0 +1,87 @@
+"""The pytest plugin's face: its options, and the one question whether this run is a conformance run.
+
+Every pytest of every project that has endianproof installed imports this module, so it imports pytest and nothing
+else; all that costs time is imported once `--loader` or `--testee` is given.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+__all__ = ["pytest_addoption", "pytest_configure"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options, each under `endianproof_` in the namespace that all plugins share."""
+    group = parser.getgroup("endianproof", "conformance of tensor file loaders (endianproof)")
+
+    def option(name: str, key: str, text: str, **settings: object) -> None:
+        group.addoption(name, dest=f"endianproof_{key}", help=text, **settings)
+
+    several: dict[str, object] = {"action": "append", "default": []}
+    option(
+        "--loader",
+        "loader",
+        "the loader under test: mypkg.load, mypkg:load, or a named testee",
+        metavar="LOADER",
+    )
+    option("--testee", "testee", "a program under test that speaks the testee protocol", metavar="COMMAND")
+    option("--guest", "guest", "run the testee in this emulated big-endian system (s390x)", metavar="GUEST")
+    option(
+        "--with",
+        "with",
+        "put this PyPI package in front of what the testee's side has, as in safetensors==0.4.2 (repeatable)",
+        metavar="REQUIREMENT",
+        **several,
+    )
+    option(
+        "--loader-takes",
+        "takes",
+        "what the loader is given: path (default), bytes or file",
+        choices=("path", "bytes", "file"),
+    )
+    option("--format", "format", "only vectors of these formats, separated by commas", metavar="NAMES", **several)
+    option(
+        "--rule",
+        "rule",
+        "only vectors of these rules, ids or globs like ST-LEN-*",
+        metavar="RULES",
+        **several,
+    )
+    option(
+        "--policy",
+        "policy",
+        "hold `may` vectors to one choice, as in NAME=CHOICE (repeatable)",
+        metavar="NAME=CHOICE",
+        **several,
+    )
+    option("--baseline", "baseline", "known failures of this testee, held strictly", metavar="FILE")
+    option(
+        "--update-baseline",
+        "update",
+        "write what fails to the baseline file instead of failing",
+        action="store_true",
+        default=False,
+    )
+
+
+def _given(config: pytest.Config) -> list[str]:
+    """The options of this plugin that the user gave, as they are written."""
+    names = ("guest", "with", "takes", "format", "rule", "policy", "baseline", "update")
+    written = {"takes": "--loader-takes", "update": "--update-baseline"}
+    return [written.get(name, f"--{name}") for name in names if config.getoption(f"endianproof_{name}")]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Turn this run into a conformance run if it names a testee; raises UsageError for options that need one."""
+    if config.getoption("endianproof_loader") is None and config.getoption("endianproof_testee") is None:
+        if stray := _given(config):
+            raise pytest.UsageError(
+                f"{stray[0]} needs a loader under test: add --loader=mypkg.load or --testee=COMMAND"
+            )
+        return
+    if config.getoption("help", default=False):
+        return
+    from endianproof.conformance.session import begin  # noqa: PLC0415 - costs nothing until it is asked for
+
+    begin(config)

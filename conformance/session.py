@@ -1,0 +1,199 @@
+"""One conformance run inside pytest: the hooks, from the user's options to the summary.
+
+With pytest-xdist the controller checks options, sets guests up and asks the testee who it is; each worker then has
+a testee of its own, and the controller gathers what the workers' reports say.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from endianproof.conformance.baseline import NO_GUEST, Ruling, RunConditions
+from endianproof.conformance.baseline_writer import write_baseline
+from endianproof.conformance.client import TesteeStartError
+from endianproof.conformance.examine import examine
+from endianproof.conformance.finding import Finding, Judgement
+from endianproof.conformance.items import FormatCollector
+from endianproof.conformance.outcome import Outcome, OutcomeKind
+from endianproof.conformance.settings import Settings, choose, read_settings
+from endianproof.conformance.starting import preflight, start
+from endianproof.conformance.summary import Result, Summary
+from endianproof.vectors import load_vectors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from endianproof.conformance.examine import Testee
+    from endianproof.conformance.outcome import TesteeInfo
+    from endianproof.vectors import Vector
+
+__all__ = ["ConformanceRun", "begin"]
+
+
+def begin(config: pytest.Config) -> None:
+    """Make this pytest run a conformance run. Raises pytest.UsageError for options that cannot be followed."""
+    ids, _ = choose(config)
+    run = ConformanceRun(config, read_settings(config, ids))
+    config.add_cleanup(run.close)
+    config.pluginmanager.register(run, "endianproof-run")
+
+
+class ConformanceRun:
+    """The hooks of one run. The testee starts when it is first needed, and ends with pytest."""
+
+    def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        self.settings = settings
+        self._config = config
+        self._is_worker = hasattr(config, "workerinput")  # pytest-xdist sets it in its workers
+        self._testee: Testee | None = None
+        self._info: TesteeInfo | None = None
+        self._plain: Mapping[str, Outcome] = {}
+        self._results: list[Result] = []
+        self._written: str = ""
+
+    # What items need
+
+    def examine(self, vector: Vector) -> Judgement:
+        """Judge one vector. A testee that cannot be started again is that vector's protocol error."""
+        try:
+            return examine(vector, self._running(), self.settings.policies)
+        except TesteeStartError as error:
+            return Judgement(
+                Finding.PROTOCOL_ERROR,
+                f"the testee could not be started again: {str(error).splitlines()[0]}",
+                (("testee said", str(error)), ("what to do", error.hint or "see why it ended before")),
+                group="the testee could not be started again",
+            )
+
+    def rule(self, vector: Vector, judgement: Judgement) -> Ruling:
+        """What the baseline says of a judgement."""
+        if self.settings.baseline is None:
+            return Ruling()
+        return self.settings.baseline.rule(vector, judgement, self._conditions())
+
+    def _conditions(self) -> RunConditions:
+        return RunConditions.of(self.settings.guest, self._information())
+
+    def _running(self) -> Testee:
+        if self._testee is None:
+            self._testee = start(self.settings, self._python_paths(), self._progress)
+        return self._testee
+
+    def _information(self) -> TesteeInfo:
+        if self._info is None:
+            self._info = self._running().hello()
+        return self._info
+
+    def _python_paths(self) -> list[Path]:
+        """The folders that pytest's `pythonpath` setting lets the user's own tests import from."""
+        return [Path(folder) for folder in self._config.getini("pythonpath")]
+
+    def _progress(self, line: str) -> None:
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.write_line(f"endianproof: {line}")
+        elif not self._is_worker:
+            sys.stderr.write(f"endianproof: {line}\n")
+
+    def close(self) -> None:
+        """End the testee."""
+        if self._testee is not None:
+            self._testee.close()
+            self._testee = None
+
+    # pytest's hooks, in the order in which pytest calls them
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Start the testee and have it load a plain file, before anything is collected or a worker is started."""
+        if self._is_worker or self._config.getoption("collectonly"):
+            return
+        self._info = self._running().hello()
+        declared = self._info.formats
+        formats = dict.fromkeys(v.format for v in self.settings.vectors)
+        self._plain = preflight(self._running(), [f for f in formats if declared is None or f in declared])
+        if self._config.getoption("dist", "no") != "no":
+            self.close()  # the workers have their own
+
+    def pytest_report_header(self) -> list[str]:
+        """Say who is tested, where, and with what."""
+        chosen = f"{len(self.settings.vectors)} of {len(load_vectors())} vectors"
+        if self._info is None:
+            return [f"endianproof: {chosen}"]
+        info, guest = self._info, self.settings.guest
+        packages = ", ".join(f"{name} {version}" for name, version in sorted(info.packages.items()))
+        where = f"{info.machine}, {info.byteorder}-endian" + (f", guest {guest}" if guest else "")
+        return [
+            f"endianproof: {self._name()} {info.version}, {info.runtime}, {where}",
+            f"endianproof: {packages or 'no packages'}; {chosen}",
+        ]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
+        """Put the vectors in front of what pytest collected, before `-k`, `--deselect` and `--lf` choose."""
+        ours = [item for name in self._formats() for item in session.genitems(self._collector(session, name))]
+        items[:0] = ours
+
+    def _formats(self) -> list[str]:
+        return list(dict.fromkeys(vector.format for vector in self.settings.vectors))
+
+    def _collector(self, session: pytest.Session, name: str) -> FormatCollector:
+        vectors = tuple(vector for vector in self.settings.vectors if vector.format == name)
+        return FormatCollector.from_parent(
+            session, name=name, nodeid=name, path=vectors[0].path.parent, run=self, vectors=vectors
+        )
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Gather results, here or from a worker."""
+        result = Result.from_report(report)
+        if result is not None:
+            self._results.append(result)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        """Write the baseline, where that was asked for."""
+        if self.settings.update and self.settings.baseline and self._info and not self._is_worker:
+            self._written = self._update()
+
+    def _update(self) -> str:
+        old = self.settings.baseline
+        assert old is not None, "asked before"
+        by_id = {(vector.format, vector.id): vector for vector in load_vectors()}
+        results = [(by_id[result.format, result.vector], result.judgement()) for result in self._results]
+        run = self._conditions()
+        when = {"guest": run.guest} if run.guest != NO_GUEST else {"guest": NO_GUEST, "byteorder": run.byteorder}
+        new = old.updated(results, run, when)
+        try:
+            write_baseline(new)
+        except OSError as error:
+            raise pytest.UsageError(f"baseline {old.path} cannot be written: {error}") from error
+        return f"{old.path}: {len(new.entries)} entries ({len(old.entries)} before)"
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Group what failed, and show what was not judged."""
+        if self._info is None:
+            return
+        summary = Summary(self._results, load_vectors(), self._hints(), self._written)
+        terminalreporter.section(f"endianproof: {self._name()}", sep="=")
+        for line in summary.lines():
+            terminalreporter.write_line(line)
+
+    def _name(self) -> str:
+        """The loader as the user wrote it; a program says its own name."""
+        return self.settings.loader or self._information().name
+
+    def _hints(self) -> list[str]:
+        """What to try where even the plainest file of a format that the user did not name is refused."""
+        loaded = [name for name, outcome in self._plain.items() if outcome.kind is OutcomeKind.LOADED]
+        refused = [name for name, outcome in self._plain.items() if outcome.kind is OutcomeKind.REJECTED]
+        if self.settings.narrowed or not loaded:
+            return []
+        only = ",".join(loaded)
+        return [
+            f"even the plainest {name} file is refused: if the loader is not made for it, say --format={only}"
+            for name in refused
+        ]

@@ -1,0 +1,44 @@
+"""One numpy array to its elements, bits as they are: any strides, either byte order, ml_dtypes' types among them.
+
+The array is viewed as opaque items (`V2`) before it is copied: ml_dtypes has swapped bytes wrongly (issue 311).
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from endianproof.conformance.testee.canonical import BITS, SWAP_UNITS, ConversionError, Elements
+
+__all__ = ["elements_of_numpy"]
+
+OTHER = {"little": "big", "big": "little"}
+
+
+def _packed(numpy: Any, octets: Any, width: int) -> Any:
+    """One element per byte, as ml_dtypes keeps narrow types, to elements without gaps."""
+    bits = numpy.unpackbits(octets.reshape(-1, 1), axis=1, bitorder="little")[:, :width]
+    return numpy.packbits(bits.ravel(), bitorder="little")
+
+
+def elements_of_numpy(numpy: Any, value: Any) -> Elements:
+    """Return the elements of an array or numpy scalar of any shape, strides, byte order and dtype of SWAP_UNITS.
+
+    Raises ConversionError for other dtypes: objects, strings, structures, dates, extended floats.
+    """
+    plain = numpy.asarray(value)
+    name = plain.dtype.name
+    if name not in SWAP_UNITS:
+        raise ConversionError(f"a numpy array of dtype {plain.dtype}, which is no element type of this protocol")
+    items = plain.view(f"V{plain.dtype.itemsize}")
+    octets = numpy.ascontiguousarray(items).reshape(-1).view(numpy.uint8)
+    if name in BITS:
+        octets = _packed(numpy, octets, BITS[name])
+    return Elements(
+        dtype=name,
+        shape=tuple(int(length) for length in plain.shape),
+        memory=memoryview(octets),
+        unit=SWAP_UNITS[name],
+        byte_order=sys.byteorder if plain.dtype.isnative else OTHER[sys.byteorder],
+        owner=octets,
+    )

@@ -1,0 +1,27 @@
+"""Guests: emulated s390x systems in which a testee runs big-endian, described in `guests/*.yaml`.
+
+A guest is a Debian tree, unpacked into the user's cache folder, and QEMU's user emulation, which runs the
+tree's programs against the host's own files. No chroot, no binfmt_misc, no user namespace, no root: QEMU
+looks a path up in the tree first, and on the host where the tree lacks it.
+"""
+
+from __future__ import annotations
+
+from endianproof.qemu._error import GuestError
+from endianproof.qemu._guest import Guest, guest, guests, other_trees
+from endianproof.qemu._store import cache_root, exclusive, remove_tree
+from endianproof.qemu._wheels import WheelPlatform, host_platform, unpack_wheels
+
+__all__ = [
+    "Guest",
+    "GuestError",
+    "WheelPlatform",
+    "cache_root",
+    "exclusive",
+    "guest",
+    "guests",
+    "host_platform",
+    "other_trees",
+    "remove_tree",
+    "unpack_wheels",
+]

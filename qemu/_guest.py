@@ -1,0 +1,133 @@
+"""A guest, as the rest of the suite sees it."""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from endianproof.qemu._error import GuestError
+from endianproof.qemu._launch import guest_argv, guest_environment
+from endianproof.qemu._recipe import Recipe, read_recipes
+from endianproof.qemu._setup import FACTS, set_up
+from endianproof.qemu._store import CACHE_VARIABLE, cache_root
+from endianproof.qemu._tools import QEMU, TO_SET_UP, ensure
+from endianproof.qemu._wheels import WheelPlatform, guest_platform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["Guest", "guest", "guests", "other_trees"]
+
+
+@dataclass(frozen=True)
+class Guest:
+    """One emulated s390x system, made by its recipe; whether it is set up is looked up each time."""
+
+    recipe: Recipe
+
+    @property
+    def name(self) -> str:
+        """The recipe's file name: "trixie"."""
+        return self.recipe.name
+
+    @property
+    def suite(self) -> str:
+        """The Debian suite that its packages come from."""
+        return self.recipe.suite
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """Its other names."""
+        return self.recipe.aliases
+
+    @property
+    def tree(self) -> Path:
+        """Where its tree is, or would be."""
+        return cache_root() / "guests" / f"{self.name}-{self.recipe.digest}"
+
+    def is_ready(self) -> bool:
+        """Whether it is set up: a tree has its name only when it is complete."""
+        return (self.tree / FACTS).is_file()
+
+    def facts(self) -> Mapping[str, Any]:
+        """Return what set-up found: python, glibc, packages (by module), bytes. Raises GuestError."""
+        try:
+            facts = json.loads((self.tree / FACTS).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            hint = f"run: endianproof guest setup {self.name}"
+            raise GuestError(f"guest {self.name} is not set up", hint) from None
+        except (OSError, ValueError) as error:
+            hint = f"remove {self.tree}, then run: endianproof guest setup {self.name}"
+            raise GuestError(f"guest {self.name} is damaged: {error}", hint) from error
+        return MappingProxyType(dict(facts))
+
+    @property
+    def python_version(self) -> str:
+        """The guest's Python, such as "3.13". Raises GuestError when it is not set up."""
+        return str(self.facts()["python"])
+
+    @property
+    def wheel_platform(self) -> WheelPlatform:
+        """What a wheel must be built for to run in it. Raises GuestError when it is not set up."""
+        facts = self.facts()
+        return guest_platform(facts["python"], facts["glibc"])
+
+    def setup(self, progress: Callable[[str], None]) -> Path:
+        """Set it up unless it is, telling `progress` each step, and return its tree. Raises GuestError."""
+        ready = self.is_ready()
+        ensure((QEMU,) if ready else TO_SET_UP, progress)
+        if not ready:
+            self._make(progress)
+        return self.tree
+
+    def _make(self, progress: Callable[[str], None]) -> None:
+        try:
+            set_up(self.recipe, cache_root(), self.tree, self._qemu(), progress)
+        except OSError as error:
+            raise GuestError(
+                f"guest {self.name} cannot be set up in {cache_root()}: {error}",
+                f"make that folder writable, with room for {self.recipe.disk_mb} MB, or set {CACHE_VARIABLE}",
+            ) from error
+
+    def _qemu(self) -> str:
+        qemu = QEMU.find()
+        if qemu is None:
+            hint = f"run: endianproof guest setup {self.name}"
+            raise GuestError(f"{QEMU.what} ({' or '.join(QEMU.programs)}) is not installed here", hint)
+        return qemu
+
+    def command(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+        """Return the host's command line and environment that run `argv` inside the guest.
+
+        `argv[0]` is a program of the guest's ("python3"), or the path of one that is built for s390x; a
+        script is run by the guest's interpreter. Files are the host's, under the host's paths. Raises
+        GuestError, also when the guest is not set up.
+        """
+        self.facts()
+        return guest_argv(self._qemu(), self.tree, argv), guest_environment(env)
+
+
+@functools.cache
+def guests() -> Mapping[str, Guest]:
+    """Every guest by its name."""
+    return MappingProxyType({recipe.name: Guest(recipe) for recipe in read_recipes()})
+
+
+def guest(name: str) -> Guest:
+    """Return the guest of that name or alias. Raises GuestError, which lists the known ones."""
+    known = guests()
+    names = {alias: found for found in known.values() for alias in (found.name, *found.aliases)}
+    if name not in names:
+        raise GuestError(f"there is no guest called {name!r}", f"the guests are {', '.join(names)}")
+    return names[name]
+
+
+def other_trees() -> tuple[Path, ...]:
+    """Folders among the guests' trees that are no guest's of this release: other recipes' trees, or halves."""
+    trees = {guest.tree for guest in guests().values()}
+    found = (cache_root() / "guests").glob("*/")
+    return tuple(sorted(path for path in found if path.is_dir() and path not in trees))

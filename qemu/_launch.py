@@ -1,0 +1,96 @@
+"""The host's command line that runs a program inside a tree.
+
+A program is named as in a shell: without a slash it is one of the guest's, otherwise a file, either the
+guest's (an absolute path that the tree has) or the host's. Scripts are run by the guest's interpreter of that
+name, because the host's kernel, left to itself, would start its own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from endianproof.qemu._error import GuestError
+from endianproof.qemu._tree import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["guest_argv", "guest_environment"]
+
+SEARCH_PATH = ("/usr/local/bin", "/usr/bin", "/usr/sbin")
+
+# The host's settings for its own Python and libraries, which make no sense to another machine's.
+HOST_PYTHON = ("PYTHONHOME", "PYTHONPLATLIBDIR", "PYTHONPYCACHEPREFIX", "PYTHONEXECUTABLE", "QEMU_LD_PREFIX")
+# These the emulator itself may need: it keeps them, and does not pass them on.
+HOST_LOADER = ("LD_LIBRARY_PATH", "LD_PRELOAD", "LD_AUDIT")
+
+ELF_MAGIC = b"\x7fELF"
+ELF_HEADER_BYTES = 20
+BIG_ENDIAN_64 = b"\x02\x02"  # e_ident[4:6]: 64-bit, most significant byte first
+S390 = b"\x00\x16"  # e_machine, bytes 18 and 19, in the file's own byte order
+
+
+def guest_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for a guest's process: `env` without what belongs to the host's Python.
+
+    A host's ~/.local has packages for the host, and the guest's Python would find them there.
+    """
+    kept = {name: value for name, value in env.items() if name not in HOST_PYTHON}
+    return {**kept, "PYTHONNOUSERSITE": "1"}
+
+
+def _interpreter(path: Path, first_line: bytes) -> list[str]:
+    """Return the name and arguments that a script's #! line gives; `env` is looked through."""
+    words = first_line[2:].decode(errors="replace").split()
+    if words and Path(words[0]).name == "env":
+        words = words[2:] if words[1:2] == ["-S"] else words[1:]
+    if not words:
+        raise GuestError(f"{path} begins with #! and names no interpreter")
+    name = Path(words[0]).name
+    return ["python3" if name == "python" else name, *words[1:]]
+
+
+def _find(tree: Path, name: str) -> Path:
+    """Find the file that a program's name means."""
+    if "/" not in name:
+        places = [f"{folder}/{name}" for folder in SEARCH_PATH]
+    else:
+        places = [name] if name.startswith("/") else []
+    for place in places:
+        if found := resolve(tree, place):
+            return found
+    if "/" in name and Path(name).is_file():
+        return Path(name)
+    raise GuestError(
+        f"{name}: there is no such program {'on this machine or ' if '/' in name else ''}in the guest",
+        "a program of the host's is named by its path (./loader), and has to be built for s390x",
+    )
+
+
+def _program(tree: Path, name: str) -> list[str]:
+    """Return the arguments that make QEMU run a program by its name: an s390x ELF file first."""
+    path = _find(tree, name)
+    try:
+        with path.open("rb") as file:
+            head = file.read(ELF_HEADER_BYTES)
+            first_line = head + file.readline(4096)
+    except OSError as error:
+        raise GuestError(f"{path} cannot be read: {error.strerror}") from error
+    if head[:2] == b"#!":
+        interpreter, *arguments = _interpreter(path, first_line.split(b"\n")[0])
+        return [*_program(tree, interpreter), *arguments, str(path)]
+    if head[:4] != ELF_MAGIC:
+        raise GuestError(f"{path} is neither an ELF program nor a script with a #! line")
+    if head[4:6] != BIG_ENDIAN_64 or head[18:20] != S390:
+        raise GuestError(
+            f"{path} is built for another machine than s390x",
+            "build it for s390x (Debian: gcc-s390x-linux-gnu), or name a program of the guest's",
+        )
+    return [str(path)]
+
+
+def guest_argv(qemu: str, tree: Path, argv: Sequence[str]) -> list[str]:
+    """Return the host's command line for `argv` in the guest. Raises GuestError if it cannot run there."""
+    unset = [word for name in HOST_LOADER for word in ("-U", name)]
+    return [qemu, *unset, "-L", str(tree), *_program(tree, argv[0]), *argv[1:]]

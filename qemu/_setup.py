@@ -1,0 +1,285 @@
+"""Setting a guest up: one pass from an empty folder to a tree that got its name by a single rename.
+
+1. mmdebstrap resolves, downloads and unpacks the packages. Its package lists and archives are links into the
+   downloads folder, so that apt itself continues a broken download there and finds what is there already.
+2. The tree is finished (`_tree`), and gets the recipe's wheels.
+3. The guest's Python imports the recipe's modules: proof that all of it works, and the bytecode that makes
+   later starts quick. Python writes it into `__pycache__` in the tree, as on any system, and corrects the
+   file names in it when it loads it. A prefix outside the tree (PYTHONPYCACHEPREFIX) would be found by path
+   and modification time alone, and those can be the same in the next tree, whose packages are not.
+4. A JSON file of facts is written into the tree, and the tree is renamed.
+
+Whatever ends this early leaves no tree of that name. What a killed set-up leaves is removed by the next.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from endianproof.qemu._error import GuestError
+from endianproof.qemu._failures import explain, no_room
+from endianproof.qemu._launch import guest_argv, guest_environment
+from endianproof.qemu._process import run
+from endianproof.qemu._store import exclusive, remove_tree
+from endianproof.qemu._tree import finish_tree, tree_bytes
+from endianproof.qemu._wheels import fetch_wheels, guest_platform, unpack_wheels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from endianproof.qemu._recipe import Recipe
+
+__all__ = ["FACTS", "set_up"]
+
+FACTS = "endianproof-guest.json"
+WARM_UP = Path(__file__).resolve().parent / "_warm_up.py"
+
+FRESH_SECONDS = 7 * 24 * 3600.0
+"""For so long the packages of an earlier try are used as they are, without asking for newer ones."""
+
+MIRROR_VARIABLE = "ENDIANPROOF_DEBIAN_MIRROR"
+
+DOWNLOADING = "downloading packages"
+UNPACKING = "unpacking packages"
+STAGES = {  # beginnings of mmdebstrap's lines
+    "I: running apt-get update": "fetching package lists",
+    "I: downloading packages": DOWNLOADING,
+    "I: extracting archives": UNPACKING,
+}
+
+SOURCES = {False: "the mirror", True: "an earlier try's downloads"}
+
+# With these two a guest would change every night, and mirrors serve them at other times than the suite.
+DROP_UPDATES = r"""f="$1/etc/apt/sources.list"; if [ -e "$f" ]; then sed -i '/-updates\|-security/d' "$f"; fi"""
+
+# mmdebstrap's apt reads nothing of the host's configuration; a machine needs these for any download at all.
+HOST_SETTINGS = re.compile(r'^Acquire::(Check-Date|Check-Valid-Until|Retries|[a-z]+::([^ ]+::)?Proxy(::[^ ]+)?) "')
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One set-up: what is made, where, who is told; and the lock's descriptor, which programs inherit."""
+
+    recipe: Recipe
+    root: Path
+    tree: Path
+    partial: Path
+    downloads: Path
+    qemu: str
+    progress: Callable[[str], None]
+    lock: int
+
+    def say(self, text: str) -> None:
+        self.progress(f"guest {self.recipe.name}: {text}")
+
+
+# --- downloads ------------------------------------------------------------------------------------
+
+
+def _complete_mark(job: _Job) -> Path:
+    """Name the file that says that all packages of the recipe with this digest were downloaded."""
+    return job.downloads / "complete"
+
+
+def _complete_age(job: _Job) -> float | None:
+    """Seconds since all packages were there, or None when they never were."""
+    mark = _complete_mark(job)
+    try:
+        complete = mark.read_text(encoding="ascii") == job.recipe.digest
+        return time.time() - mark.stat().st_mtime if complete else None
+    except FileNotFoundError:
+        return None
+
+
+def _downloaded_bytes(job: _Job) -> int:
+    return tree_bytes(job.downloads / "archives") if job.downloads.exists() else 0
+
+
+# --- mmdebstrap -----------------------------------------------------------------------------------
+
+
+def _host_apt_settings() -> tuple[str, ...]:
+    if shutil.which("apt-config") is None:
+        return ()
+    lines = run(("apt-config", "dump"), env=os.environ).lines
+    return tuple(line for line in lines if HOST_SETTINGS.match(line))
+
+
+def _hooks(job: _Job) -> tuple[str, ...]:
+    folders = (("archives", "var/cache/apt/archives"), ("lists", "var/lib/apt/lists"))
+    links = "; ".join(
+        f'rm -rf "$1/{inside}" && ln -s {shlex.quote(str(job.downloads / name))} "$1/{inside}"'
+        for name, inside in folders
+    )
+    return (
+        f"--setup-hook={DROP_UPDATES}",
+        f"--setup-hook=set -e; {links}",
+        # Packages that the mirror no longer has are of no use to the next set-up.
+        "--customize-hook=apt-get -qq autoclean",
+    )
+
+
+def _mmdebstrap_argv(job: _Job, *, offline: bool) -> tuple[str, ...]:
+    mirror = os.environ.get(MIRROR_VARIABLE)
+    settings = (*_host_apt_settings(), 'Acquire::GzipIndexes "true";')
+    return (
+        "mmdebstrap",
+        "--mode=chrootless",  # needs neither root nor a user namespace: `extract` runs nothing in the tree
+        "--variant=extract",
+        "--arch=s390x",
+        "--skip=cleanup/apt",
+        *(("--skip=update",) if offline else ()),
+        *(f"--aptopt={setting}" for setting in settings),
+        *_hooks(job),
+        f"--include={','.join(job.recipe.packages)}",
+        job.recipe.suite,
+        str(job.partial),
+        *((mirror,) if mirror else ()),
+    )
+
+
+def _unpack(job: _Job, *, offline: bool) -> None:
+    """Run mmdebstrap once. Raises GuestError with the cause."""
+    remove_tree(job.partial)
+    for name in ("archives", "lists"):
+        (job.downloads / name / "partial").mkdir(parents=True, exist_ok=True)
+    stage = ""
+
+    def on_line(line: str) -> None:
+        nonlocal stage
+        for beginning, text in STAGES.items():
+            if line.startswith(beginning):
+                stage = text
+                if not offline or text != DOWNLOADING:
+                    job.say(stage)
+        if stage == UNPACKING:
+            _complete_mark(job).write_text(job.recipe.digest, encoding="ascii")
+
+    def on_quiet() -> None:
+        if stage == DOWNLOADING:
+            job.say(f"{stage}: {_downloaded_bytes(job) // 10**6} MB so far")
+
+    environment = {**os.environ, "LC_ALL": "C.UTF-8", "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
+    argv = _mmdebstrap_argv(job, offline=offline)
+    finished = run(argv, env=environment, keep_open=(job.lock,), on_line=on_line, on_quiet=on_quiet)
+    if finished.code:
+        free = shutil.disk_usage(job.root).free
+        raise explain(job.recipe, finished.lines, str(job.root), free)
+
+
+def _failure(job: _Job, *, offline: bool) -> GuestError | None:
+    """Unpack once, and return what went wrong; a damaged download is not kept."""
+    try:
+        _unpack(job, offline=offline)
+    except GuestError as error:
+        if error.kind == "damaged":
+            remove_tree(job.downloads)
+        return error
+    return None
+
+
+def _unpack_from_anywhere(job: _Job) -> None:
+    """Unpack from an earlier try's downloads where they will do, else from the mirror."""
+    age = _complete_age(job)
+    ways = [False] if age is None else [True, False] if age < FRESH_SECONDS else [False, True]
+    failure = None
+    for offline in ways:
+        job.say(f"{f'{failure}: ' if failure else ''}packages come from {SOURCES[offline]}")
+        failure = _failure(job, offline=offline)
+        if failure is None or failure.kind == "disk":
+            break
+    if failure:
+        raise failure
+
+
+# --- inside the tree ------------------------------------------------------------------------------
+
+
+def _facts(job: _Job, modules: Sequence[str]) -> dict[str, Any]:
+    """Import modules in the guest's Python, and what it says of itself."""
+    command = ("python3", "-c", WARM_UP.read_text(encoding="utf-8"), *modules)
+    environment = guest_environment(os.environ)
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # writing it is what this is for
+    argv = guest_argv(job.qemu, job.partial, command)
+    finished = run(argv, env=environment, keep_open=(job.lock,), cwd=job.partial)
+    last = finished.lines[-1] if finished.lines else f"exit code {finished.code} and no output"
+    if finished.code:
+        raise GuestError(
+            f"guest {job.recipe.name} was unpacked but does not work: {last}",
+            f"the emulator was {job.qemu}; a newer QEMU may help, and so may setting the guest up again",
+        )
+    return dict(json.loads(last))
+
+
+def _add_wheels(job: _Job, python: str, glibc: str) -> None:
+    if not job.recipe.wheels:
+        return
+    job.say(f"adding {', '.join(job.recipe.wheels)} from the package index")
+    folder = job.partial / "usr" / "local" / "lib" / f"python{python}" / "dist-packages"
+    wheels = job.downloads / "wheels"
+    where = guest_platform(python, glibc)
+    try:
+        unpack_wheels(job.recipe.wheels, folder, where, wheels=wheels, keep_open=(job.lock,))
+    except GuestError as error:
+        if error.kind == "disk":
+            raise
+        fetch_wheels(job.recipe.wheels, wheels, where, keep_open=(job.lock,))
+        unpack_wheels(job.recipe.wheels, folder, where, wheels=wheels, keep_open=(job.lock,))
+
+
+def _complete(job: _Job) -> None:
+    """Take steps 2 to 4: from the unpacked packages to the tree's own name."""
+    finish_tree(job.partial)
+    probed = _facts(job, ())
+    glibc = probed["libc"].split()[-1]
+    _add_wheels(job, probed["python"], glibc)
+    job.say(f"importing {', '.join(job.recipe.imports)} once, emulated: about half a minute")
+    facts = _facts(job, job.recipe.imports)
+    facts |= {"recipe": job.recipe.digest, "glibc": glibc, "bytes": tree_bytes(job.partial)}
+    (job.partial / FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    job.partial.rename(job.tree)
+
+
+# --- all of it ------------------------------------------------------------------------------------
+
+
+def _check_room(job: _Job) -> None:
+    free = shutil.disk_usage(job.root).free
+    if free + _downloaded_bytes(job) < job.recipe.disk_mb * 10**6:
+        raise no_room(job.recipe, str(job.root), free)
+
+
+def _make(job: _Job) -> None:
+    started = time.monotonic()
+    try:
+        remove_tree(job.partial)
+        remove_tree(job.tree)  # nothing of ours leaves a tree without its facts there
+        _check_room(job)
+        _unpack_from_anywhere(job)
+        _complete(job)
+    finally:
+        remove_tree(job.partial)
+    job.say(f"ready after {time.monotonic() - started:.0f} s, in {job.tree}")
+
+
+def set_up(recipe: Recipe, root: Path, tree: Path, qemu: str, progress: Callable[[str], None]) -> None:
+    """Make `tree` unless another process just did; `root` is the cache folder. Raises GuestError, OSError."""
+    guests = tree.parent
+
+    def waiting(holder: str) -> None:
+        progress(f"guest {recipe.name}: waiting for another set-up of it ({holder})")
+
+    with exclusive(guests / f"{recipe.name}.lock", waiting) as lock:
+        if (tree / FACTS).is_file():
+            return
+        downloads = root / "downloads" / recipe.name
+        partial = guests / f"{recipe.name}.partial"
+        _make(_Job(recipe, root, tree, partial, downloads, qemu, progress, lock))

@@ -1,0 +1,61 @@
+"""Where guests are kept, and how two processes that want the same one take turns.
+
+    ROOT/guests/NAME-DIGEST/     a finished tree: it got this name, by one rename, when it was complete
+    ROOT/guests/NAME.partial/    a tree in the making, or what a killed set-up left
+    ROOT/guests/NAME.lock        held by whoever makes it
+    ROOT/downloads/NAME/         packages and their lists, which the next set-up needs not download
+
+The digest is the recipe's. A changed recipe is thus another tree, and no set-up removes one that another
+process, or another release of the suite, may be using.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["CACHE_VARIABLE", "cache_root", "exclusive", "remove_tree"]
+
+CACHE_VARIABLE = "ENDIANPROOF_CACHE"
+
+
+def cache_root() -> Path:
+    """Return the cache folder, absolute: ENDIANPROOF_CACHE, or the user's own. It may not exist yet."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    return Path(chosen).expanduser().absolute() if chosen else platformdirs.user_cache_path("endianproof")
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder with all that is in it, if it is there. Raises OSError."""
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(path)
+
+
+@contextlib.contextmanager
+def exclusive(lock: Path, waiting: Callable[[str], None]) -> Iterator[int]:
+    """Hold a lock file; `waiting` is first told who has it, when another process does. Raises OSError.
+
+    Yields the open file's descriptor, to be inherited by every program started meanwhile: flock(2) belongs to
+    the open file, so it lasts until the last of them has ended, even when this process was killed.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            waiting(file.read().strip() or "unknown")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        file.truncate(0)
+        file.write(f"process {os.getpid()}")
+        file.flush()
+        yield file.fileno()

@@ -1,0 +1,150 @@
+"""PyPI wheels, unpacked into a folder: for a guest's Python and s390x, or for the Python that runs this.
+
+pip does the work, so that the user's own index, proxy and certificates hold. Wheels only: nothing is compiled
+and no code of a package runs. Dependencies are left out: they come from what the guest already has.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+import sysconfig
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from packaging.version import Version
+
+from endianproof.qemu._error import GuestError
+from endianproof.qemu._process import run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ["WheelPlatform", "fetch_wheels", "guest_platform", "host_platform", "unpack_wheels"]
+
+OLDEST_MANYLINUX = 17  # manylinux_2_17 is manylinux2014, the first that s390x has
+
+# The user's settings for their own installs that would send these somewhere else.
+PIP_ENVIRONMENT = {
+    "PIP_USER": "0",
+    "PIP_REQUIRE_VIRTUALENV": "0",
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "PIP_NO_INPUT": "1",
+}
+
+
+@dataclass(frozen=True)
+class WheelPlatform:
+    """What wheels must run on: `tag` for file names, `label` for people, `options` for pip."""
+
+    tag: str
+    label: str
+    options: tuple[str, ...] = ()
+
+
+def host_platform() -> WheelPlatform:
+    """Return the platform of the Python that runs this."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return WheelPlatform(
+        tag=f"{sys.implementation.cache_tag}-{sysconfig.get_platform()}",
+        label=f"Python {version} on {platform.machine()}",
+    )
+
+
+def guest_platform(python: str, glibc: str) -> WheelPlatform:
+    """Return the platform of a guest's Python ("3.13") with its C library ("2.41"), on s390x."""
+    _, _, minor = glibc.partition(".")
+    tags = [f"manylinux_2_{number}_s390x" for number in range(int(minor), OLDEST_MANYLINUX - 1, -1)]
+    platforms = (*tags, "manylinux2014_s390x", "linux_s390x")
+    return WheelPlatform(
+        tag=f"cp{python.replace('.', '')}-glibc{glibc}-s390x",
+        label=f"Python {python} on s390x (glibc {glibc})",
+        options=("--python-version", python, *(f"--platform={name}" for name in platforms)),
+    )
+
+
+NO_PIP = re.compile(r"No module named pip\b")
+NO_ROOM = re.compile(r"No space left on device|Disk quota exceeded")
+NO_NETWORK = re.compile(
+    r"Failed to establish a new connection|Temporary failure in name resolution|Connection refused|"
+    r"Network is unreachable|ConnectTimeoutError|ReadTimeoutError|ProxyError|connection broken by"
+)
+NO_VERSION = re.compile(r"satisfies the requirement (?P<wanted>.+?) \(from versions: (?P<offered>[^)]*)\)")
+SHOWN_VERSIONS = 8
+
+
+def _shortened(versions: Sequence[str]) -> Sequence[str]:
+    if len(versions) <= 2 * SHOWN_VERSIONS:
+        return versions
+    return (*versions[:SHOWN_VERSIONS], "...", *versions[-SHOWN_VERSIONS:])
+
+
+def _no_version(wanted: str, offered: str, where: WheelPlatform) -> GuestError:
+    if offered == "none":
+        return GuestError(
+            f"there is no wheel of {wanted} for {where.label}",
+            "check the name; a package that only comes as source has to be built by hand for this platform",
+        )
+    versions = [version for version in offered.split(", ") if not Version(version).is_prerelease]
+    return GuestError(
+        f"there is no wheel of {wanted} for {where.label}",
+        f"versions that have one: {', '.join(_shortened(versions))}",
+    )
+
+
+def _explain(lines: Sequence[str], wanted: Sequence[str], where: WheelPlatform) -> GuestError:
+    output = "\n".join(lines)
+    names = ", ".join(wanted)
+    if NO_PIP.search(output):
+        hint = f"run: {sys.executable} -m ensurepip"
+        return GuestError(f"pip, which fetches {names}, is not installed for {sys.executable}", hint)
+    if NO_ROOM.search(output):
+        hint = "free some space, or set ENDIANPROOF_CACHE (and TMPDIR) to folders on a larger disk"
+        return GuestError(f"no room on the disk to unpack {names}", hint, kind="disk")
+    if NO_NETWORK.search(output):
+        hint = "connect this machine, or set up pip's proxy or index, then run it again"
+        return GuestError(f"no network: {names} cannot be fetched from the package index", hint, kind="network")
+    if match := NO_VERSION.search(output):
+        return _no_version(match["wanted"], match["offered"], where)
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    reason = errors[0] if errors else (lines[-1] if lines else "it said nothing")
+    return GuestError(f"pip could not unpack {names}: {reason}", "this is what pip says; it may name a way out")
+
+
+def _pip(
+    action: Sequence[str], requirements: Sequence[str], where: WheelPlatform, keep_open: Sequence[int]
+) -> None:
+    chosen = ("--no-deps", "--only-binary=:all:", "--retries=2", *where.options)
+    argv = (sys.executable, "-m", "pip", *action, *chosen, "--", *requirements)
+    finished = run(argv, env={**os.environ, **PIP_ENVIRONMENT}, keep_open=keep_open)
+    if finished.code:
+        raise _explain(finished.lines, requirements, where)
+
+
+def fetch_wheels(
+    requirements: Sequence[str], folder: Path, where: WheelPlatform, keep_open: Sequence[int] = ()
+) -> None:
+    """Download wheels into a folder. Raises GuestError."""
+    _pip(("download", f"--dest={folder}"), requirements, where, keep_open)
+
+
+def unpack_wheels(
+    requirements: Sequence[str],
+    folder: Path,
+    where: WheelPlatform,
+    *,
+    wheels: Path | None = None,
+    keep_open: Sequence[int] = (),
+) -> dict[str, str]:
+    """Unpack wheels into a folder, from the package index or from the folder `wheels` alone.
+
+    Returns what is in the folder: versions by distribution name. Raises GuestError.
+    """
+    source = () if wheels is None else ("--no-index", f"--find-links={wheels}")
+    _pip(("install", f"--target={folder}", "--no-compile", *source), requirements, where, keep_open)
+    found = metadata.distributions(path=[str(folder)])
+    return {distribution.metadata["Name"]: distribution.version for distribution in found}

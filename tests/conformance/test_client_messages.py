@@ -1,0 +1,172 @@
+"""The schema decides what a message is; the quick recognition of plain replies never accepts more than it does."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from endianproof.conformance.messages import (
+    SCHEMA,
+    MessageError,
+    _is_plain,
+    encode,
+    read_hello,
+    read_load,
+    schema_error,
+)
+from endianproof.conformance.outcome import OutcomeKind
+
+SHA = "0123456789abcdef" * 4
+TENSOR = {"name": "w", "dtype": "bfloat16", "shape": [2], "data": "gD8AQA=="}
+DIGEST = {"name": "w", "dtype": "bfloat16", "shape": [2], "sha256": SHA}
+LOADED = {"id": "v1", "outcome": "loaded", "tensors": [TENSOR]}
+
+
+def test_the_schema_is_one():
+    jsonschema.Draft202012Validator.check_schema(json.loads(SCHEMA.read_text()))
+
+
+def test_the_protocols_own_examples_are_messages():
+    """Those of the architecture's section on the protocol."""
+    for name, message in (
+        ("request", {"op": "hello", "protocol": 1}),
+        ("request", {"op": "load", "id": "v1", "path": "/a", "format": "safetensors", "reply": "data"}),
+        ("request", {"op": "save", "id": "v2", "path": "/a", "format": "safetensors", "tensors": [TENSOR]}),
+        ("request", {"op": "bye"}),
+        ("reply", LOADED),
+        ("reply", {"id": "v1", "outcome": "rejected", "error": {"type": "SafetensorError", "message": "..."}}),
+        ("reply", {"id": "v1", "outcome": "unsupported", "reason": "dtype float8_e4m3fn"}),
+        ("reply", {"id": "v1", "outcome": "unknown-result", "reason": "NoneType"}),
+        ("reply", {"id": "v2", "outcome": "saved"}),
+    ):
+        assert schema_error(message, name) == "", message
+
+
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 3)
+    | st.floats(allow_nan=False)
+    | st.sampled_from(["", "w", SHA, "F8"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["name", "x"]), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@st.composite
+def nearly_plain(draw):
+    """A plain reply with up to two things wrong."""
+    reply = json.loads(json.dumps({**LOADED, "tensors": [TENSOR, DIGEST]}))
+    for _ in range(draw(st.integers(0, 2))):
+        tensors = reply.get("tensors")
+        inner = tensors if isinstance(tensors, list) else []
+        target = draw(st.sampled_from([reply, *(t for t in inner if isinstance(t, dict))]))
+        key = draw(st.sampled_from([*target, "data", "sha256", "more"]))
+        if draw(st.booleans()):
+            target[key] = draw(values)
+        else:
+            target.pop(key, None)
+    return reply
+
+
+@given(nearly_plain())
+def test_what_is_plain_is_what_the_schema_accepts(reply):
+    if _is_plain(reply):
+        assert schema_error(reply, "load_reply") == ""
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("name", 1),
+        ("dtype", "F32"),
+        ("dtype", "f32\n"),
+        ("dtype", 1),
+        ("shape", [-1]),
+        ("shape", [True]),
+        ("shape", "2"),
+        ("shape", [2.5]),
+        ("sha256", SHA + "\n"),
+        ("sha256", SHA[1:]),
+        ("sha256", SHA.upper()),
+        ("sha256", 1),
+        ("data", 1),
+        ("extra", 1),
+    ],
+)
+def test_a_wrong_tensor_is_neither_plain_nor_valid(key, value):
+    tensor = {**(DIGEST if key == "sha256" else TENSOR), key: value}
+    reply = {**LOADED, "tensors": [tensor]}
+    assert not _is_plain(reply)
+    if value not in (
+        "f32\n",
+        SHA + "\n",
+    ):  # in JSON Schema's regular expressions as Python has them, $ allows these
+        assert schema_error(reply, "load_reply") != ""
+
+
+def test_plain_replies_are_recognised():
+    assert _is_plain(LOADED)
+    assert _is_plain({**LOADED, "tensors": [DIGEST, TENSOR]})
+    assert _is_plain({**LOADED, "tensors": []})
+    assert not _is_plain({**LOADED, "conversion": []})
+
+
+def test_plain_replies_cost_no_validator(monkeypatch):
+    monkeypatch.setattr("endianproof.conformance.messages.schema_error", lambda *_: pytest.fail("validated"))
+    outcome, samples = read_load(encode(LOADED), "v1", "data")
+    assert outcome.tensors[0].data == bytes.fromhex("803f0040")
+    assert samples == []
+
+
+def test_a_shape_of_whole_floats_is_valid_json_schema():
+    outcome, _ = read_load(encode({**LOADED, "tensors": [{**TENSOR, "shape": [2.0]}]}), "v1", "data")
+    assert outcome.tensors[0].shape == (2,)
+    assert type(outcome.tensors[0].shape[0]) is int
+
+
+def test_data_where_a_digest_was_asked_for_is_digested():
+    outcome, _ = read_load(encode(LOADED), "v1", "sha256")
+    assert outcome.tensors[0].data is None
+    assert outcome.tensors[0].sha256 == hashlib.sha256(bytes.fromhex("803f0040")).hexdigest()
+
+
+def test_memory_errors_are_an_outcome_of_their_own():
+    reply = {"id": "v1", "outcome": "rejected", "error": {"type": "MemoryError", "message": "m"}}
+    assert read_load(encode(reply), "v1", "data")[0].kind is OutcomeKind.OUT_OF_MEMORY
+
+
+def test_refusals_keep_class_and_text():
+    reply = {
+        "id": "v1",
+        "outcome": "rejected",
+        "error": {"type": "SafetensorError", "message": "header too large"},
+    }
+    outcome = read_load(encode(reply), "v1", "data")[0]
+    assert (outcome.error_type, outcome.message) == ("SafetensorError", "header too large")
+
+
+def test_saved_does_not_answer_a_load():
+    with pytest.raises(MessageError, match="malformed"):
+        read_load(encode({"id": "v1", "outcome": "saved"}), "v1", "data")
+
+
+def test_lone_surrogates_travel():
+    reply = {**LOADED, "tensors": [{**TENSOR, "name": "\ud800"}]}
+    assert read_load(encode(reply), "v1", "data")[0].tensors[0].name == "\ud800"
+
+
+def test_hello_errors_are_returned():
+    failure = {"type": "ImportError", "message": "m"}
+    assert read_hello(encode({"protocol": 1, "error": failure})) == failure
+
+
+def test_messages_name_the_place():
+    reply = {**LOADED, "tensors": [TENSOR, {**TENSOR, "shape": [-1]}]}
+    with pytest.raises(MessageError, match="malformed: at "):
+        read_load(encode(reply), "v1", "data")

@@ -1,0 +1,121 @@
+"""Processes are described as the user asked for them: where modules are looked for, and on which machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from endianproof.conformance.launch import TESTEE, TesteeStartError, program_testee, python_testee
+from endianproof.conformance.named import NAMED, formats_of, named
+
+
+class FakeGuest:
+    """A guest that says what it was asked to run."""
+
+    name = "fake"
+
+    def __init__(self, tree):
+        self.tree = tree
+
+    def command(self, argv, env):
+        return ["emulator", *argv], {**env, "EMULATED": "1"}
+
+
+def test_modules_are_looked_for_in_overlay_then_here_then_in_paths(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    launch = python_testee("mypkg.load", "bytes", [tmp_path / "src"], None, tmp_path / "overlay")
+    assert launch.argv == (
+        sys.executable,
+        str(TESTEE),
+        f"--path={tmp_path}/overlay",
+        f"--path={tmp_path}",
+        f"--path={tmp_path}/src",
+        "--takes=bytes",
+        "--loader=mypkg.load",
+    )
+    assert (launch.cwd, launch.what) == (tmp_path, "--loader=mypkg.load")
+    assert str(tmp_path / "overlay") in launch.hint
+
+
+def test_the_testee_is_a_file_that_is_there():
+    assert TESTEE.is_file()
+
+
+def test_relative_folders_are_the_users(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert f"--path={tmp_path}/src" in python_testee("m.load", "path", [Path("src")], None, None).argv
+
+
+def test_a_guest_runs_its_own_python(tmp_path):
+    launch = python_testee("mypkg.load", "path", [], FakeGuest(tmp_path), None)
+    assert launch.argv[:3] == ("emulator", "python3", str(TESTEE))
+    assert launch.env["EMULATED"] == "1"
+
+
+def test_folders_that_the_guest_has_too_are_the_hosts(tmp_path, monkeypatch):
+    tree = tmp_path / "tree"
+    shared, own = tmp_path / "shared", tmp_path / "own"
+    for folder in (shared, own, Path(f"{tree}{shared}")):
+        folder.mkdir(parents=True)
+    monkeypatch.chdir(own)
+    argv = python_testee("mypkg.load", "path", [shared], FakeGuest(tree), None).argv
+    assert f"--path=/proc/self/root{shared}" in argv
+    assert f"--path={own}" in argv
+
+
+def test_pythonpath_is_the_hosts_own_and_comes_last_in_a_guest(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}/a{os.pathsep}{tmp_path}/b")
+    here = python_testee("mypkg.load", "path", [], None, None)
+    there = python_testee("mypkg.load", "path", [], FakeGuest(tmp_path), None)
+    assert here.env["PYTHONPATH"] == f"{tmp_path}/a{os.pathsep}{tmp_path}/b"
+    assert "PYTHONPATH" not in there.env
+    assert [option for option in there.argv if "--path-last" in option] == [
+        f"--path-last={tmp_path}/a",
+        f"--path-last={tmp_path}/b",
+    ]
+    assert not any("--path-last" in option for option in here.argv)
+
+
+def test_a_program_is_started_as_typed():
+    launch = program_testee(f"'{sys.executable}' adapter.py 'two words'", None)
+    assert launch.argv == (sys.executable, "adapter.py", "two words")
+    assert program_testee("./loader --fast", FakeGuest(Path("/"))).argv == ("emulator", "./loader", "--fast")
+
+
+@pytest.mark.parametrize(
+    ("command_line", "said"),
+    [
+        ("", "--testee is empty"),
+        ("   ", "--testee is empty"),
+        ("node 'adapter", "cannot be read: No closing quotation"),
+        ("no-such-program-here x", "there is no program 'no-such-program-here'"),
+        ("./no-such-file", "there is no program './no-such-file'"),
+    ],
+)
+def test_a_command_line_that_names_no_program_is_one_clear_error(command_line, said):
+    with pytest.raises(TesteeStartError, match=said):
+        program_testee(command_line, None)
+
+
+def test_named_testees_are_known_by_name_and_by_path():
+    assert named("reference") is NAMED["reference"]
+    assert named("endianproof.reference.load") is NAMED["reference"]
+    assert named("torch:load") is named("torch.load") is NAMED["torch.load"]
+    assert named("mypkg.load") is None
+    assert formats_of("safetensors.torch.load_file") == ("safetensors",)
+    assert formats_of("mypkg.load") is None
+
+
+def test_a_named_testee_brings_what_it_takes():
+    argv = python_testee("safetensors.numpy.load", "path", [], None, None).argv
+    assert "--takes=bytes" in argv
+    assert "--loader=safetensors.numpy:load" in argv
+
+
+def test_named_testees_read_formats_that_the_specification_has():
+    from endianproof.spec import load_spec
+
+    assert {name for testee in NAMED.values() for name in testee.formats} <= set(load_spec().formats)

@@ -1,0 +1,218 @@
+"""`--with`: what is fetched, when it is fetched again, and what is refused. The package index is a stand-in."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+
+import pytest
+
+from endianproof.conformance import overlay as overlay_module
+from endianproof.conformance.overlay import RANGE_SECONDS, OverlayError, overlay
+from endianproof.qemu import GuestError, WheelPlatform
+
+NO_NETWORK = GuestError("no network", "connect", kind="network")
+
+
+class Index:
+    """Stands in for pip: `versions` is what a name resolves to, `failure` what it raises instead."""
+
+    def __init__(self):
+        self.versions = {"safetensors": "0.4.2"}
+        self.failure = None
+        self.fetched = []
+        self.meanwhile = lambda: None
+
+    def __call__(self, requirements, folder, platform, *, keep_open):
+        assert keep_open
+        self.fetched.append((tuple(requirements), platform.tag))
+        folder.mkdir(parents=True)
+        (folder / "half").write_text("unpacked")
+        self.meanwhile()
+        if self.failure:
+            raise self.failure
+        return self.versions
+
+
+class FakeGuest:
+    wheel_platform = WheelPlatform(tag="cp313-glibc2.41-s390x", label="Python 3.13 on s390x")
+
+
+@pytest.fixture
+def index(monkeypatch, tmp_path):
+    monkeypatch.setenv("ENDIANPROOF_CACHE", str(tmp_path / "cache"))
+    stand_in = Index()
+    monkeypatch.setattr(overlay_module, "unpack_wheels", stand_in)
+    return stand_in
+
+
+def ignore(_):
+    pass
+
+
+def refused(*requirements, guest=None):
+    with pytest.raises(OverlayError) as caught:
+        overlay(requirements, guest, ignore)
+    return caught.value
+
+
+def grow_old(folder, seconds):
+    for record in folder.parent.glob("*.json"):
+        content = json.loads(record.read_text())
+        record.write_text(json.dumps({**content, "time": content["time"] - seconds}))
+
+
+def test_nothing_asked_for_is_no_folder(index):
+    assert overlay((), None, ignore) is None
+    assert index.fetched == []
+
+
+def test_a_package_is_unpacked_into_a_folder_named_by_what_it_holds(index, tmp_path):
+    folder = overlay(["safetensors==0.4.2"], None, ignore)
+    assert folder.name == "safetensors-0.4.2"
+    assert (folder / "half").read_text() == "unpacked"
+    assert tmp_path / "cache" in folder.parents
+
+
+def test_an_exact_version_is_fetched_once(index):
+    said = []
+    first = overlay(["safetensors==0.4.2"], None, said.append)
+    grow_old(first, 100 * RANGE_SECONDS)
+    assert overlay([" safetensors == 0.4.2"], None, said.append) == first
+    assert len(index.fetched) == len(said) == 1
+    assert "fetching safetensors==0.4.2 for Python" in said[0]
+
+
+def test_host_and_guest_have_folders_of_their_own(index):
+    host = overlay(["safetensors==0.4.2"], None, ignore)
+    guest = overlay(["safetensors==0.4.2"], FakeGuest(), ignore)
+    assert host != guest
+    assert [tag for _, tag in index.fetched][1] == FakeGuest.wheel_platform.tag
+
+
+@pytest.mark.parametrize(
+    "requirement", ["safetensors<0.5", "safetensors", "safetensors==0.4.*", "safetensors~=0.4.2"]
+)
+def test_a_range_is_resolved_again_after_a_day(index, requirement):
+    first = overlay([requirement], None, ignore)
+    assert overlay([requirement], None, ignore) == first
+    assert len(index.fetched) == 1
+    grow_old(first, RANGE_SECONDS)
+    index.versions = {"safetensors": "0.4.3"}
+    second = overlay([requirement], None, ignore)
+    assert second.name == "safetensors-0.4.3"
+    assert first.is_dir()  # another run may be using it
+
+
+def test_without_network_a_range_is_what_it_was(index):
+    first = overlay(["safetensors<0.5"], None, ignore)
+    grow_old(first, RANGE_SECONDS)
+    index.failure = NO_NETWORK
+    said = []
+    assert overlay(["safetensors<0.5"], None, said.append) == first
+    assert "no network: using safetensors-0.4.2, fetched 24 hours ago" in said
+
+
+def test_an_earlier_answer_is_no_excuse_for_another_failure(index):
+    first = overlay(["safetensors<0.5"], None, ignore)
+    grow_old(first, RANGE_SECONDS)
+    index.failure = GuestError("no room on the disk", kind="disk")
+    assert str(refused("safetensors<0.5")) == "no room on the disk"
+
+
+def test_a_failure_leaves_nothing_half_made(index, tmp_path):
+    index.failure = NO_NETWORK
+    error = refused("safetensors==0.4.2")
+    assert (str(error), error.hint) == ("no network", "connect")
+    assert [path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()] == [
+        path.name for path in (tmp_path / "cache").rglob("*.lock")
+    ]
+    index.failure = None
+    assert overlay(["safetensors==0.4.2"], None, ignore).is_dir()
+
+
+def test_what_a_killed_run_left_is_cleared(index):
+    folder = overlay(["safetensors==0.4.2"], None, ignore)
+    (folder.parent / "partial").mkdir()
+    (folder.parent / "partial" / "of-another-package").write_text("")
+    index.versions = {"safetensors": "0.4.3"}
+    new = overlay(["safetensors==0.4.3"], None, ignore)
+    assert [path.name for path in new.iterdir()] == ["half"]
+
+
+def test_a_record_without_its_folder_is_fetched_anew(index):
+    folder = overlay(["safetensors==0.4.2"], None, ignore)
+    (folder / "half").unlink()
+    folder.rmdir()
+    assert overlay(["safetensors==0.4.2"], None, ignore).is_dir()
+    assert len(index.fetched) == 2
+
+
+def test_a_damaged_record_is_fetched_anew(index):
+    folder = overlay(["safetensors==0.4.2"], None, ignore)
+    for record in folder.parent.glob("*.json"):
+        record.write_text("[]")
+    assert overlay(["safetensors==0.4.2"], None, ignore) == folder
+    assert len(index.fetched) == 2
+
+
+def test_two_at_once_fetch_once_and_the_second_says_that_it_waits(index):
+    fetching = threading.Event()
+    said = []
+    index.meanwhile = lambda: (fetching.set(), time.sleep(0.2))
+    first = threading.Thread(target=overlay, args=(["safetensors==0.4.2"], None, ignore))
+    first.start()
+    assert fetching.wait(60)
+    assert overlay(["safetensors==0.4.2"], None, said.append).is_dir()
+    first.join()
+    assert said == [f"waiting for another run that is fetching packages (process {os.getpid()})"]
+    assert len(index.fetched) == 1
+
+
+def test_many_packages_still_make_a_name(index):
+    index.versions = {f"a-package-with-a-long-name-{number}": "1.0" for number in range(40)}
+    folder = overlay(["safetensors"], None, ignore)
+    assert folder.is_dir()
+    assert folder.name.startswith("40-packages-")
+
+
+@pytest.mark.parametrize("text", ["safe tensors", "", "==0.4.2", "./dist/x.whl", "safetensors=0.4.2"])
+def test_a_malformed_requirement_is_named_with_an_example(index, text):
+    error = refused(text)
+    assert str(error).startswith(f"{text!r} is not a package with a version: ")
+    assert "safetensors==0.4.2" in error.hint
+    assert index.fetched == []
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [("x @ https://host.invalid/x.whl", "a URL"), ("x==1; python_version > '3'", "a condition")],
+)
+def test_a_url_or_a_condition_is_refused(index, text, what):
+    assert f"has {what}; only a name and versions are taken" in str(refused(text))
+
+
+def test_one_package_twice_is_refused(index):
+    error = refused("ml_dtypes==0.4", "ML-dtypes<1")
+    assert str(error) == "ml-dtypes is asked for twice: ml_dtypes==0.4 and ML-dtypes<1"
+
+
+def test_a_guest_that_is_not_set_up_is_an_overlay_error(index):
+    class Absent:
+        @property
+        def wheel_platform(self):
+            raise GuestError("guest trixie is not set up", "run: endianproof guest setup trixie")
+
+    error = refused("safetensors==0.4.2", guest=Absent())
+    assert str(error) == "guest trixie is not set up"
+    assert error.hint == "run: endianproof guest setup trixie"
+
+
+def test_a_cache_that_cannot_be_written_is_one_clear_error(index, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ENDIANPROOF_CACHE", str(tmp_path / "file"))
+    error = refused("safetensors==0.4.2")
+    assert "packages cannot be kept in" in str(error)
+    assert "ENDIANPROOF_CACHE" in error.hint

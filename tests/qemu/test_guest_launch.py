@@ -1,0 +1,107 @@
+"""The host's command line for a program in a guest."""
+
+from __future__ import annotations
+
+import pytest
+
+from endianproof.qemu import GuestError
+from endianproof.qemu._launch import guest_argv, guest_environment
+
+S390X = b"\x7fELF\x02\x02\x01" + bytes(9) + b"\x00\x02\x00\x16" + bytes(44)
+X86_64 = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\x3e\x00" + bytes(44)
+BIG_ENDIAN_PPC = b"\x7fELF\x02\x02\x01" + bytes(9) + b"\x00\x02\x00\x15" + bytes(44)
+
+
+@pytest.fixture
+def tree(tmp_path):
+    tree = tmp_path / "tree"
+    (tree / "usr" / "bin").mkdir(parents=True)
+    for name in ("python3", "node"):
+        (tree / "usr" / "bin" / name).write_bytes(S390X)
+    (tree / "usr" / "bin" / "tool").write_bytes(b"#!/usr/bin/python3 -u\nprint()\n")
+    return tree
+
+
+def program(tree, *argv):
+    """What QEMU is told to run: all after -L TREE."""
+    line = guest_argv("/usr/bin/qemu", tree, argv)
+    assert line[0] == "/usr/bin/qemu"
+    at = line.index("-L")
+    assert line[at + 1] == str(tree)
+    return line[at + 2 :]
+
+
+def test_python3_is_the_guests_own(tree):
+    assert program(tree, "python3", "-c", "pass") == [str(tree / "usr/bin/python3"), "-c", "pass"]
+
+
+def test_the_hosts_preloaded_libraries_do_not_reach_the_guest(tree):
+    line = guest_argv("qemu", tree, ["python3"])
+    unset = {line[at + 1] for at, word in enumerate(line) if word == "-U"}
+    assert {"LD_LIBRARY_PATH", "LD_PRELOAD"} <= unset
+
+
+def test_an_absolute_path_is_the_guests_where_the_tree_has_it(tree):
+    assert program(tree, "/usr/bin/node", "adapter.mjs") == [str(tree / "usr/bin/node"), "adapter.mjs"]
+
+
+def test_a_program_built_for_s390x_runs_from_the_hosts_files(tree, tmp_path):
+    loader = tmp_path / "loader"
+    loader.write_bytes(S390X)
+    assert program(tree, str(loader), "--fast") == [str(loader), "--fast"]
+
+
+@pytest.mark.parametrize(
+    ("first_line", "expected"),
+    [
+        ("#!/usr/bin/python3", ["python3"]),
+        ("#! /usr/bin/env python3", ["python3"]),
+        ("#!/usr/bin/env -S node --no-warnings", ["node", "--no-warnings"]),
+        ("#!/home/me/venv/bin/python", ["python3"]),
+    ],
+)
+def test_a_script_is_run_by_the_guests_interpreter(tree, tmp_path, first_line, expected):
+    script = tmp_path / "adapter"
+    script.write_text(f"{first_line}\npass\n")
+    interpreter, *arguments = expected
+    assert program(tree, str(script), "x") == [str(tree / "usr/bin" / interpreter), *arguments, str(script), "x"]
+
+
+def test_a_script_of_the_guests_is_run_by_its_interpreter(tree):
+    expected = [str(tree / "usr/bin/python3"), "-u", str(tree / "usr/bin/tool"), "x"]
+    assert program(tree, "tool", "x") == expected
+
+
+@pytest.mark.parametrize("content", [X86_64, BIG_ENDIAN_PPC])
+def test_a_program_for_another_machine_is_refused(tree, tmp_path, content):
+    loader = tmp_path / "loader"
+    loader.write_bytes(content)
+    with pytest.raises(GuestError, match="loader is built for another machine than s390x") as caught:
+        program(tree, str(loader))
+    assert "gcc-s390x-linux-gnu" in caught.value.hint
+
+
+@pytest.mark.parametrize("content", [b"", b"text\n"])
+def test_a_file_that_is_no_program_is_refused(tree, tmp_path, content):
+    (tmp_path / "loader").write_bytes(content)
+    with pytest.raises(GuestError, match="neither an ELF program nor a script"):
+        program(tree, str(tmp_path / "loader"))
+
+
+@pytest.mark.parametrize("first_line", ["#!", "#!/usr/bin/env"])
+def test_a_script_without_interpreter_is_refused(tree, tmp_path, first_line):
+    (tmp_path / "loader").write_text(f"{first_line}\n")
+    with pytest.raises(GuestError, match="names no interpreter"):
+        program(tree, str(tmp_path / "loader"))
+
+
+@pytest.mark.parametrize("name", ["ruby", "./ruby", "/usr/bin/ruby-9"])
+def test_a_program_that_is_nowhere_is_named(tree, name):
+    with pytest.raises(GuestError, match="there is no such program") as caught:
+        program(tree, name)
+    assert name in str(caught.value)
+
+
+def test_the_hosts_python_settings_do_not_reach_the_guest():
+    env = {"PYTHONHOME": "/h", "PYTHONPYCACHEPREFIX": "/c", "PYTHONPATH": "/kept", "HOME": "/home/me"}
+    assert guest_environment(env) == {"PYTHONPATH": "/kept", "HOME": "/home/me", "PYTHONNOUSERSITE": "1"}

@@ -1,0 +1,71 @@
+"""The real trixie guest, which is set up first if it is absent. Each test starts one emulated program."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from endianproof.conformance.overlay import overlay
+from endianproof.qemu import guest
+
+pytestmark = pytest.mark.guest
+
+
+@pytest.fixture(scope="module")
+def trixie():
+    found = guest("trixie")
+    found.setup(print)
+    return found
+
+
+def output(guest, *argv, cwd=None, env=None):
+    line, environment = guest.command(argv, {**os.environ, **(env or {})})
+    done = subprocess.run(line, env=environment, cwd=cwd, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_its_python_is_big_endian(trixie):
+    text = output(trixie, "python3", "-c", "import sys; print(sys.byteorder, *sys.version_info[:2], sep='.')")
+    assert text == f"big.{trixie.python_version}\n"
+
+
+def test_it_sees_the_hosts_files_and_not_the_hosts_packages(trixie, tmp_path):
+    (tmp_path / "mine.py").write_text("answer = 42\n")
+    code = "import sys, json, mine; print(json.dumps([mine.answer, sys.path]))"
+    answer, path = json.loads(output(trixie, "python3", "-c", code, cwd=tmp_path, env={"PYTHONHOME": "/nowhere"}))
+    assert answer == 42
+    assert all(one == "" or one.startswith(str(trixie.tree)) for one in path)
+
+
+def test_it_lists_the_hosts_temporary_files(trixie):
+    with tempfile.NamedTemporaryFile(dir="/tmp") as file:
+        names = json.loads(
+            output(trixie, "python3", "-c", "import os, json; print(json.dumps(os.listdir('/tmp')))")
+        )
+    assert Path(file.name).name in names
+
+
+def test_set_up_left_bytecode_that_is_used(trixie):
+    line, environment = trixie.command(["python3", "-v", "-c", "import numpy.linalg"], os.environ)
+    done = subprocess.run(line, env=environment, capture_output=True, text=True, check=True)
+    source = next(trixie.tree.glob("usr/lib/python3/dist-packages/numpy/linalg/__init__.py"))
+    tag = f"cpython-{trixie.python_version.replace('.', '')}"
+    assert f"{source.parent}/__pycache__/__init__.{tag}.pyc matches {source}" in done.stderr
+
+
+def test_the_hosts_preloaded_libraries_are_not_loaded(trixie):
+    code = "import os; print(os.environ.get('LD_PRELOAD'), os.environ.get('LD_LIBRARY_PATH'))"
+    env = {"LD_PRELOAD": "/x.so", "LD_LIBRARY_PATH": "/usr/lib/x86_64-linux-gnu"}
+    assert output(trixie, "python3", "-c", code, env=env) == "None None\n"
+
+
+def test_a_package_from_the_index_comes_before_the_guests_own(trixie):
+    folder = overlay(["safetensors==0.4.2"], trixie, print)
+    code = "import safetensors; print(safetensors.__version__)"
+    assert output(trixie, "python3", "-c", code, env={"PYTHONPATH": str(folder)}) == "0.4.2\n"
+    assert output(trixie, "python3", "-c", code) != "0.4.2\n"

@@ -1,0 +1,108 @@
+"""The reader refuses a specification that contradicts itself."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import endianproof.spec
+from endianproof.spec import SpecError, load_spec, read_spec
+
+ROOM = Path(endianproof.spec.__file__).parent
+
+
+def test_the_shipped_specification_satisfies_its_schemas_and_lints():
+    assert read_spec(ROOM, validate=True) == load_spec()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    shutil.copytree(ROOM, tmp_path / "spec", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path / "spec"
+
+
+BROKEN = {
+    "two equal keys": ("element_types.yaml", "  uint8: {", "  bool: {", "occurs twice"),
+    "fields that do not add up": (
+        "element_types.yaml",
+        "exponent: 8, fraction: 7",
+        "exponent: 8, fraction: 6",
+        "add up",
+    ),
+    "a swap unit wider than the element": (
+        "element_types.yaml",
+        "uint16: {kind: uint, bits: 16, swap_unit: 2}",
+        "uint16: {kind: uint, bits: 16, swap_unit: 4}",
+        "wider",
+    ),
+    "an unknown kind": ("element_types.yaml", "kind: bool", "kind: truth", "is not one of"),
+    "an unknown source": (
+        "formats/safetensors.yaml",
+        "sources: [readme, pr-686]",
+        "sources: [readme, pr-1]",
+        "pr-1",
+    ),
+    "a source that no rule uses": (
+        "formats/safetensors.yaml",
+        "  json: RFC 8259",
+        "  json: RFC 8259\n  x: y",
+        "no rule",
+    ),
+    "a rule without a vector": (
+        "formats/safetensors.yaml",
+        "rules: [ST-HDR-10, ST-OFF-06]",
+        "rules: [ST-OFF-06]",
+        "no vector",
+    ),
+    "a vector of an unknown rule": (
+        "formats/safetensors.yaml",
+        "rules: [ST-HDR-10, ",
+        "rules: [ST-HDR-99, ",
+        "ST-HDR-99",
+    ),
+    "a policy that no vector uses": (
+        "formats/safetensors.yaml",
+        "policy: bool-bytes",
+        "policy: empty-name",
+        "bool-bytes",
+    ),
+    "a refused vector with two rules": (
+        "formats/safetensors.yaml",
+        "{id: st-bom, rules: [ST-HDR-05]",
+        "{id: st-bom, rules: [ST-HDR-05, ST-HDR-06]",
+        "exactly one rule",
+    ),
+    "a name of no element type": (
+        "formats/safetensors.yaml",
+        "  BF16: bfloat16",
+        "  BF16: brainfloat",
+        "brainfloat",
+    ),
+    "an unknown key": ("formats/torch-zip.yaml", "  alignment: 64", "  alignment: 64\n  colour: red", "colour"),
+    "a layout without what the reader needs": (
+        "formats/torch-zip.yaml",
+        "  default_byte_order: little\n",
+        "",
+        "default_byte_order",
+    ),
+}
+
+
+@pytest.mark.parametrize(("file", "old", "new", "complaint"), BROKEN.values(), ids=BROKEN)
+def test_a_contradiction_is_refused_by_name(folder, file, old, new, complaint):
+    path = folder / file
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(SpecError, match=complaint):
+        read_spec(folder, validate=True)
+
+
+def test_values_are_frozen():
+    spec = load_spec()
+    with pytest.raises(TypeError):
+        spec.formats["safetensors"].layout["alignment"] = 1
+    with pytest.raises(AttributeError):
+        spec.element_types["bool"].bits = 1
