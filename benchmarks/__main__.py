@@ -23,12 +23,12 @@ def overhead() -> None:
     with tempfile.TemporaryDirectory() as folder:
         suite = Command("pytest --loader=reference", [*SUITE, "--loader=reference"], cwd=folder)
         report(suite, Command("bare loop", [PYTHON, str(HERE / "bare_loop.py")]), "cpu", 5)
-        start = Command("python -c 'import pytest, numpy, jsonschema'", [PYTHON, "-c", "import pytest, numpy, jsonschema"])
+        start = Command("start", [PYTHON, "-c", "import pytest, numpy, jsonschema"])
         print(f"  of which starting Python with pytest and numpy: {sample(start).cpu:.2f} s cpu")
 
 
 def _inside(loader: str, folder: Path) -> Command:
-    """pytest in the guest, which sees the package through a folder that holds nothing else."""
+    """Start pytest in the guest, which sees the package through a folder that holds nothing else."""
     (folder / "endianproof").symlink_to(Path(endianproof.__file__).resolve().parent)
     argv = ["python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE / "emulated_pytest.py")]
     wanted = {"PYTHONPATH": str(folder), "ENDIANPROOF_BENCH_LOADER": loader, "PYTHONDONTWRITEBYTECODE": "1"}
@@ -74,7 +74,8 @@ def regeneration() -> None:
     """All golden files made anew, against starting Python."""
     print("regeneration of all vectors (aim: under 5 s)")
     argv = [PYTHON, "-m", "endianproof.conformance.cli", "vectors", "check"]
-    report(Command("endianproof vectors check", argv), Command("python -c pass", [PYTHON, "-c", "pass"]), "wall", 5)
+    started = Command("python -c pass", [PYTHON, "-c", "pass"])
+    report(Command("endianproof vectors check", argv), started, "wall", 5)
 
 
 BENCHMARKS = {"overhead": overhead, "emulation": emulation, "setup": setup, "regeneration": regeneration}

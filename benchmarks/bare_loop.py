@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 
 from endianproof.reference import SpecViolation, load
@@ -12,11 +13,9 @@ def main() -> None:
     """Load as the runner has a testee load: once for the data, once more for the digest."""
     for vector in load_vectors():
         for _ in range(2):
-            try:
+            with contextlib.suppress(SpecViolation):  # a refused file is loaded as far as it goes
                 for tensor in load(vector.path).values():
                     hashlib.sha256(tensor.canonical).digest()
-            except SpecViolation:
-                pass  # a refused file is loaded as far as it goes
 
 
 if __name__ == "__main__":

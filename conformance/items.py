@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from endianproof.conformance.baseline import Ruling
+from endianproof.conformance.examine import DamagedVectorError
 from endianproof.conformance.finding import Finding
 from endianproof.conformance.summary import Result
 
@@ -73,6 +74,8 @@ class VectorItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Show the report alone, without a traceback; the headline goes into the short summary."""
+        if isinstance(excinfo.value, DamagedVectorError):
+            return str(excinfo.value)
         if not isinstance(excinfo.value, NonconformingError):
             return super().repr_failure(excinfo, style)
         shown = excinfo.getrepr(style="value")

@@ -81,7 +81,7 @@ def judge(
     or "" when unknown): it decides nothing, and makes the diagnosis of a wrong byte order exact.
     """
     trial = Trial(vector, first, second, file_unchanged, policies, machine_order)
-    faults = sorted(_faults(trial), key=_harm)
+    faults = sorted(_faults(trial), key=lambda fault: _harm(fault, trial))
     choice = trial.choice
     if not faults:
         return _without_fault(trial, choice)
@@ -92,13 +92,20 @@ def judge(
     return replace(worst, lines=ordered, group=worst.group or worst.headline, choice=choice)
 
 
-def _harm(fault: Judgement) -> float:
-    """How faults are ordered: by finding.
+def _harm(fault: Judgement, trial: Trial) -> float:
+    """How faults are ordered: by finding, except where one is the cause of the other.
 
-    Wrong values that nothing explains stand behind two loads that differ, because that does explain them.
+    Wrong values that nothing explains are explained by two loads that differ, and those by a file that the first
+    of them changed. Two loads of a file that was to be refused may differ today and not tomorrow: that it was
+    accepted is the finding.
     """
-    behind_loads_differ = 1.5
-    return behind_loads_differ if fault.diagnosis == "unexplained" else fault.finding.severity
+    if fault.diagnosis == "unexplained":
+        return Finding.LOADS_DIFFER.severity + 0.5
+    if fault.finding is Finding.LOADS_DIFFER and not trial.file_unchanged:
+        return Finding.FILE_MODIFIED.severity + 0.5
+    if fault.finding is Finding.LOADS_DIFFER and trial.wanted == "reject":
+        return Finding.INVALID_ACCEPTED.severity + 0.5
+    return fault.finding.severity
 
 
 def _without_fault(trial: Trial, choice: tuple[str, str] | None) -> Judgement:

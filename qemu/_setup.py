@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["FACTS", "set_up"]
 
 FACTS = "endianproof-guest.json"
+ANSWER = "endianproof-facts: "  # modules may print lines of their own
 WARM_UP = Path(__file__).resolve().parent / "_warm_up.py"
 
 FRESH_SECONDS = 7 * 24 * 3600.0
@@ -210,13 +211,14 @@ def _facts(job: _Job, modules: Sequence[str]) -> dict[str, Any]:
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # writing it is what this is for
     argv = guest_argv(job.qemu, job.partial, command)
     finished = run(argv, env=environment, keep_open=(job.lock,), cwd=job.partial)
-    last = finished.lines[-1] if finished.lines else f"exit code {finished.code} and no output"
-    if finished.code:
+    answer = next((line for line in finished.lines if line.startswith(ANSWER)), None)
+    if finished.code or answer is None:
+        last = finished.lines[-1] if finished.lines else f"exit code {finished.code} and no output"
         raise GuestError(
             f"guest {job.recipe.name} was unpacked but does not work: {last}",
             f"the emulator was {job.qemu}; a newer QEMU may help, and so may setting the guest up again",
         )
-    return dict(json.loads(last))
+    return dict(json.loads(answer.removeprefix(ANSWER)))
 
 
 def _add_wheels(job: _Job, python: str, glibc: str) -> None:

@@ -24,7 +24,7 @@ def _main(modules: list[str]) -> None:
         "libc": os.confstr("CS_GNU_LIBC_VERSION"),
         "packages": {name: str(sys.modules[name].__version__) for name in sorted(packages)},
     }
-    sys.stdout.write(json.dumps(facts) + "\n")
+    sys.stdout.write(f"endianproof-facts: {json.dumps(facts)}\n")
 
 
 _main(sys.argv[1:])

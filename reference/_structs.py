@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import functools
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,13 +19,19 @@ class Truncated(ValueError):  # noqa: N818 (a state of the data, not a fault of 
         self.offset = offset
 
 
+@functools.cache
+def _kind(kind: str) -> tuple[int, Literal["little", "big"], bool]:
+    """The size in bytes, the byte order and the signedness that a Kaitai type says."""
+    return int(kind[1]), "big" if kind.endswith("be") else "little", kind[0] == "s"
+
+
 def read_integer(kind: str, data: memoryview, at: int) -> tuple[int, int]:
     """The integer of a Kaitai type (`u4le`, `s1`, ...) at a byte, and the byte after it. Raises Truncated."""
-    end = at + int(kind[1])
+    size, order, signed = _kind(kind)
+    end = at + size
     if end > len(data):
-        raise Truncated(at, f"{len(data) - at} bytes where {kind} needs {end - at}")
-    order = "big" if kind.endswith("be") else "little"
-    return int.from_bytes(data[at:end], "big" if order == "big" else "little", signed=kind[0] == "s"), end
+        raise Truncated(at, f"{len(data) - at} bytes where {kind} needs {size}")
+    return int.from_bytes(data[at:end], order, signed=signed), end
 
 
 def read_fields(fields: Sequence[Mapping[str, Any]], data: memoryview, at: int) -> tuple[dict[str, Any], int]:

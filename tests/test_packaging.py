@@ -25,7 +25,8 @@ def built(tmp_path_factory):
     """An sdist of the tree, and the wheel made from that sdist, as an index would serve them."""
     folder = tmp_path_factory.mktemp("built")
     code = (
-        "import sys; from hatchling.builders.sdist import SdistBuilder; from hatchling.builders.wheel import WheelBuilder;"
+        "import sys; from hatchling.builders.sdist import SdistBuilder;"
+        "from hatchling.builders.wheel import WheelBuilder;"
         "[print(p) for b in (SdistBuilder, WheelBuilder) for p in b(sys.argv[1]).build(directory=sys.argv[2])]"
     )
     subprocess.run([sys.executable, "-c", code, str(ROOT), str(folder)], check=True, capture_output=True)

@@ -13,8 +13,7 @@ __all__ = ["pack", "pack_integer"]
 def pack_integer(kind: str, value: int) -> bytes:
     """An integer of a Kaitai type: u or s, its size in bytes, le or be (u1 and s1 have none)."""
     size = int(kind[1])
-    order = "big" if kind.endswith("be") else "little"
-    return (value % (1 << 8 * size)).to_bytes(size, "big" if order == "big" else "little")
+    return (value % (1 << 8 * size)).to_bytes(size, "big" if kind.endswith("be") else "little")
 
 
 def _field(entry: Mapping[str, Any], values: Mapping[str, Any]) -> bytes:

@@ -82,6 +82,11 @@ def test_a_glob_that_covers_a_passing_vector_is_to_be_narrowed(path):
     assert "narrow it so that it does not cover st-dtype-float32" in baseline.rule(FLOAT, PASSED, HERE).message
 
 
+def test_an_entry_for_other_runs_does_not_bind_this_one(known):
+    ruling = known.rule(BFLOAT, PASSED, HERE)
+    assert not ruling.message
+
+
 def test_a_vector_without_entry_is_judged_alone(known):
     for judgement in (WRONG, PASSED):
         ruling = known.rule(FLOAT, judgement, ON_S390X)

@@ -76,6 +76,7 @@ def _processes(group):
         ("panic", OutcomeKind.CRASHED, "index out of bounds"),
         ("eat_memory", OutcomeKind.OUT_OF_MEMORY, "268 MB are allowed"),
         ("ask_for_too_much", OutcomeKind.OUT_OF_MEMORY, ""),
+        ("ask_for_two_gigabytes", OutcomeKind.OUT_OF_MEMORY, "no memory left"),
         ("hold_and_raise", OutcomeKind.OUT_OF_MEMORY, "after 67108864 bytes"),
         ("print_much", OutcomeKind.LOADED, ""),
         ("print_from_c", OutcomeKind.LOADED, ""),
@@ -142,6 +143,24 @@ def test_the_last_words_on_standard_error_are_in_the_message(testee, file):
     outcome = testee("panic").load(file, "safetensors")
     assert outcome.message.endswith("PanicError: index out of bounds")
     assert len(outcome.message) < 6000
+
+
+def test_a_flood_of_words_is_cut_to_the_last(testee, file):
+    outcome = testee("complain_and_die").load(file, "safetensors")
+    assert outcome.message.endswith("xxxthe last words")
+    assert 4000 < len(outcome.message) < 4300
+
+
+def test_a_testee_that_ran_out_of_memory_is_replaced(testee, file):
+    process = testee("hold_and_raise")
+    process.load(file, "safetensors")
+    assert process._child is None
+
+
+def test_a_testee_that_broke_the_protocol_is_replaced(file):
+    with _liar("wrong-id") as process:
+        process.load(file, "safetensors")
+        assert process._child is None
 
 
 def test_a_loader_is_given_what_it_takes(testee, file):

@@ -117,11 +117,16 @@ def test_the_report_stays_narrow_enough_for_a_comment(vector):
 
 
 def test_the_headline_shows_one_point_nought_where_it_is_among_the_differing(tmp_path):
-    planted = plant([0x0001, 0xC020, 0x3F80], "bfloat16")
-    data = outcome(loaded("w", "bfloat16", (3,), bytes.fromhex("00000000 0037")))
-    judgement = judged(vector_of(tmp_path, planted), data)
-    assert judgement.headline.endswith(": 1.0 (0x3F80) came back as 7.6294e-06 (0x3700)")
-    assert dict(judgement.lines)["first"].startswith("element [0]: ")
+    planted = plant([0x4049, 0x3F80], "bfloat16")
+    judgement = judged(vector_of(tmp_path, planted), outcome(loaded("w", "bfloat16", (2,), b"\x40\x49\x3f\x80")))
+    assert ": 1.0 (0x3F80) came back as " in judgement.headline
+    assert dict(judgement.lines)["first"].startswith("element [0]: expected 3.140625 (0x4049)")
+
+
+def test_the_headline_shows_ordinary_numbers_rather_than_zeros_and_nans(tmp_path):
+    planted = plant([0x7FC1, 0x0000, 0x4049], "bfloat16")
+    data = outcome(loaded("w", "bfloat16", (3,), bytes.fromhex("AAAA BBBB 5040")))
+    assert ": 3.1406 (0x4049) came back as 3.25 (0x4050)" in judged(vector_of(tmp_path, planted), data).headline
 
 
 def test_values_that_nothing_explains_are_shown_as_they_are(vector):
@@ -150,6 +155,13 @@ def test_garbage_that_changes_from_load_to_load_is_named_as_such(vector):
     assert others[0].startswith("values differ in a way that no known mistake explains (4 of 4 elements)")
 
 
+def test_an_invalid_file_accepted_leads_whatever_two_loads_of_it_gave(vector):
+    invalid = replace(vector, verdict="reject")
+    judgement = judged(invalid, RIGHT, digest_of(BUG_448))
+    assert judgement.finding is Finding.INVALID_ACCEPTED
+    assert ("also", "two loads of the same file differ: tensors 'w'") in judgement.lines
+
+
 def test_a_second_load_that_is_refused_is_a_difference(vector):
     assert judged(vector, RIGHT, REFUSED).finding is Finding.LOADS_DIFFER
 
@@ -162,6 +174,14 @@ def test_a_second_load_that_crashes_is_a_crash(vector):
 
 def test_a_modified_file_fails_a_load_that_was_right(vector):
     assert judged(vector, RIGHT, digest_of(RIGHT), unchanged=False).finding is Finding.FILE_MODIFIED
+
+
+def test_a_file_that_the_first_load_changed_explains_a_second_load_that_differs(vector):
+    judgement = judged(vector, RIGHT, REFUSED, unchanged=False)
+    assert judgement.finding is Finding.FILE_MODIFIED
+    assert any(
+        label == "also" and text.startswith("two loads of the same file differ") for label, text in judgement.lines
+    )
 
 
 def test_the_most_harmful_finding_leads_and_the_others_follow(vector):

@@ -300,6 +300,15 @@ def test_a_failing_conversion_is_no_refusal(monkeypatch):
         elements_of(torch.ones(2))
 
 
+def test_memory_that_runs_out_during_conversion_is_told_apart(monkeypatch):
+    def no_memory(tensor):
+        raise MemoryError
+
+    monkeypatch.setattr(torch.Tensor, "contiguous", no_memory)
+    with pytest.raises(MemoryError):
+        elements_of(torch.ones(2))
+
+
 def test_what_merely_resembles_a_mapping_is_read():
     class Lazy:
         def keys(self):

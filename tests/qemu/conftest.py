@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -46,10 +47,12 @@ if offline == "online" and offline not in failures:
     (tree / "var/cache/apt/archives/python3_3.13_s390x.deb").write_bytes(b"package")
 if offline in failures:
     sys.exit(failures[offline])
+log = pathlib.Path(os.environ["FAKE_LOG"])
+log.with_suffix(".pid").write_text(str(os.getpid()))
+files = [os.path.realpath(f"/proc/self/fd/{one}") for one in os.listdir("/proc/self/fd")]
+log.with_suffix(".files").write_text("\\n".join(files))
 print("I: extracting archives...", file=sys.stderr, flush=True)
 (tree / "usr/bin/python3").write_bytes(bytes.fromhex(os.environ["FAKE_ELF"]))
-pathlib.Path(os.environ["FAKE_LOG"]).with_suffix(".pid").write_text(str(os.getpid()))
-print("I: unpacked", file=sys.stderr, flush=True)
 time.sleep(float(os.environ.get("FAKE_UNPACKING_SECONDS", "0")))
 """
 
@@ -58,9 +61,12 @@ FAKE_QEMU = """
 import json, os, sys
 if "FAKE_QEMU_FAILURE" in os.environ:
     sys.exit(os.environ["FAKE_QEMU_FAILURE"])
+with open(os.environ["FAKE_LOG"] + ".environment", "w") as file:
+    json.dump(dict(os.environ), file)
 packages = {"numpy": "2.2.4", "torch": "2.6.0", "safetensors": "0.4.5"}
 facts = {"byteorder": "big", "machine": "s390x", "python": "3.13", "libc": "glibc 2.41", "packages": packages}
-print(json.dumps(facts))
+print("endianproof-facts:", json.dumps(facts))
+print("Exception ignored in: a module that talks at the end")
 """
 
 
@@ -88,6 +94,14 @@ class Programs:
     def last_process(self) -> int:
         """The process id of mmdebstrap's last run that came as far as unpacking."""
         return int(self.log.with_suffix(".pid").read_text())
+
+    def last_open_files(self) -> list[str]:
+        """What that run had open."""
+        return self.log.with_suffix(".files").read_text().splitlines()
+
+    def last_environment(self) -> dict[str, str]:
+        """The environment that the guest's Python was last started with."""
+        return json.loads(self.log.with_name(f"{self.log.name}.environment").read_text())
 
 
 @pytest.fixture

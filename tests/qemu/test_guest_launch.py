@@ -10,6 +10,7 @@ from endianproof.qemu._launch import guest_argv, guest_environment
 S390X = b"\x7fELF\x02\x02\x01" + bytes(9) + b"\x00\x02\x00\x16" + bytes(44)
 X86_64 = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\x3e\x00" + bytes(44)
 BIG_ENDIAN_PPC = b"\x7fELF\x02\x02\x01" + bytes(9) + b"\x00\x02\x00\x15" + bytes(44)
+S390_31_BIT = b"\x7fELF\x01\x02\x01" + bytes(9) + b"\x00\x02\x00\x16" + bytes(32)
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_a_script_of_the_guests_is_run_by_its_interpreter(tree):
     assert program(tree, "tool", "x") == expected
 
 
-@pytest.mark.parametrize("content", [X86_64, BIG_ENDIAN_PPC])
+@pytest.mark.parametrize("content", [X86_64, BIG_ENDIAN_PPC, S390_31_BIT])
 def test_a_program_for_another_machine_is_refused(tree, tmp_path, content):
     loader = tmp_path / "loader"
     loader.write_bytes(content)

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import threading
-import time
 
 import pytest
 
@@ -92,6 +91,26 @@ def test_what_a_killed_set_up_left_is_no_guest_and_is_cleared(small, cache):
     assert left_in(cache) == [small.tree.name]
 
 
+def test_what_a_killed_set_up_left_does_not_count_as_used_room(small, cache, monkeypatch):
+    half = cache / "guests" / "trixie.partial"
+    half.mkdir(parents=True)
+    usage = shutil.disk_usage(cache)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=0) if half.exists() else usage)
+    small.setup(ignore)
+    assert small.is_ready()
+
+
+def test_the_lock_is_held_as_long_as_mmdebstrap_runs(small, cache, programs):
+    small.setup(ignore)
+    assert str(cache / "guests" / "trixie.lock") in programs.last_open_files()
+
+
+def test_bytecode_is_written_at_set_up_whatever_the_users_setting(small, programs, monkeypatch):
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    small.setup(ignore)
+    assert "PYTHONDONTWRITEBYTECODE" not in programs.last_environment()
+
+
 def test_a_tree_without_its_facts_is_no_guest_and_is_made_again(small):
     (small.tree / "usr").mkdir(parents=True)
     assert not small.is_ready()
@@ -104,8 +123,6 @@ def test_an_interrupted_set_up_ends_its_programs_and_leaves_no_tree(small, cache
 
     def interrupt(text):
         if "unpacking" in text:
-            while not programs.log.with_suffix(".pid").exists():
-                time.sleep(0.01)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -249,3 +266,10 @@ def test_an_unknown_guest_is_an_error_that_lists_the_known_ones():
     with pytest.raises(GuestError, match="no guest called 'sarge'") as caught:
         guest("sarge")
     assert caught.value.hint == "the guests are bookworm, forky, trixie, s390x"
+
+
+def test_a_python_that_answers_nothing_is_no_guest(small, cache, programs):
+    programs.add("qemu-s390x-static", "print('something else')")
+    with pytest.raises(GuestError, match="does not work: something else"):
+        small.setup(ignore)
+    assert left_in(cache) == []

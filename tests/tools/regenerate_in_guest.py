@@ -19,7 +19,9 @@ def main() -> int:
         # Only the package itself: the host's other packages are built for the host.
         (Path(folder) / "endianproof").symlink_to(Path(endianproof.__file__).resolve().parent)
         argv = ["python3", "-m", "endianproof.conformance.cli", "vectors", "check"]
-        argv, env = chosen.command(argv, {"PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "7"})
+        argv, env = chosen.command(
+            argv, {"PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "7"}
+        )
         print("on s390x:", flush=True)
         return subprocess.run(argv, env=env, check=False).returncode
 

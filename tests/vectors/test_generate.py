@@ -1,4 +1,4 @@
-"""Regeneration: the same bytes as committed, whatever the hash seed and the machine, and nothing lost on the way."""
+"""Regeneration: the same bytes as committed, whatever the hash seed, and nothing lost on the way."""
 
 from __future__ import annotations
 

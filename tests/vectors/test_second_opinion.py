@@ -12,9 +12,9 @@ import zlib
 
 import pytest
 
+from endianproof.spec import load_spec
 from endianproof.vectors import load_vectors
 from endianproof.vectors._zip import Archive, Record, _deflated, write_zip
-from endianproof.spec import load_spec
 
 ACCEPTED = [vector for vector in load_vectors() if vector.verdict == "accept"]
 ZIPS = [vector for vector in ACCEPTED if vector.format == "torch-zip"]
@@ -73,7 +73,7 @@ def test_safetensors_reads_every_accepted_vector_as_meant():
     assert seen > 120
 
 
-# torch 2.13 swaps untyped storages by the byte: PT-END-04 says why that is wrong, and the conformance run shows it.
+# torch 2.13 swaps nothing in untyped storages: PT-END-04 says why that is wrong, the conformance run shows it.
 UNTYPED = ("uint16", "uint32", "uint64", "complex32")
 
 

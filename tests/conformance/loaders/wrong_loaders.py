@@ -81,6 +81,10 @@ def ask_for_too_much(path):
     return bytearray(1 << 60)
 
 
+def ask_for_two_gigabytes(path):
+    return {"w": Words(bytes(2 << 30))}  # of zeros, which take no memory until they are read
+
+
 def hold_and_raise(path):
     held = bytearray(64 << 20)
     raise MemoryError(f"after {len(held)} bytes")
@@ -111,6 +115,11 @@ def flood_errors(path):
 def complain(path):
     os.write(2, b"x" * 1_000_000 + b"the last words\n")
     return GOOD
+
+
+def complain_and_die(path):
+    complain(path)
+    os._exit(1)
 
 
 def close_streams(path):
