@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import endianproof
@@ -27,31 +28,41 @@ def overhead() -> None:
         print(f"  of which starting Python with pytest and numpy: {sample(start).cpu:.2f} s cpu")
 
 
-def _inside(loader: str, folder: Path) -> Command:
+# The loader's name for the suite, its path, the formats it reads.
+LOADERS = (
+    ("reference", "endianproof.reference:load", "safetensors,torch-zip"),
+    ("safetensors.torch.load_file", "safetensors.torch:load_file", "safetensors"),
+)
+
+
+def _inside(path: str, formats: str, folder: Path) -> Command:
     """Start pytest in the guest, which sees the package through a folder that holds nothing else."""
     (folder / "endianproof").symlink_to(Path(endianproof.__file__).resolve().parent)
     argv = ["python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE / "emulated_pytest.py")]
-    wanted = {"PYTHONPATH": str(folder), "ENDIANPROOF_BENCH_LOADER": loader, "PYTHONDONTWRITEBYTECODE": "1"}
+    wanted = {
+        "PYTHONPATH": str(folder),
+        "ENDIANPROOF_BENCH_LOADER": path,
+        "ENDIANPROOF_BENCH_FORMATS": formats,
+    }
     argv, env = guest("s390x").command(argv, wanted)
-    return Command(f"pytest inside the guest, {loader}", argv, env, cwd=str(folder))
+    return _whatever_fails(Command("pytest inside the guest", argv, env, cwd=str(folder)))
+
+
+def _whatever_fails(command: Command) -> Command:
+    """The same command; what a library fails is no failure of the benchmark, but any other exit code is."""
+    code = "import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:]).returncode not in (0, 1))"
+    return replace(command, argv=[PYTHON, "-c", code, *command.argv])
 
 
 def emulation() -> None:
     """The s390x leg, where only the testee is emulated, against pytest itself inside the guest."""
-    print("s390x leg against pytest inside the guest, the same vectors")
     guest("s390x").setup(print)
-    loaders = {"reference": ["--loader=reference"], "safetensors": ["--loader=safetensors.torch.load_file"]}
-    for loader, options in loaders.items():
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            leg = Command(f"pytest --guest=s390x, {loader}", _leg([*options]), cwd=name)
-            report(leg, _inside(loader, folder), "wall", 3, aim=1 / 3)
-
-
-def _leg(options: list[str]) -> list[str]:
-    """The suite's command line; failures of a library are no failures of the benchmark."""
-    code = "import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:]).returncode not in (0, 1))"
-    return [PYTHON, "-c", code, *SUITE, "--guest=s390x", *options]
+    for name, path, formats in LOADERS:
+        print(f"s390x leg against pytest inside the guest, the same vectors, {name}")
+        with tempfile.TemporaryDirectory() as folder:
+            argv = [*SUITE, "--guest=s390x", f"--loader={name}"]
+            leg = _whatever_fails(Command("pytest --guest=s390x", argv, cwd=folder))
+            report(leg, _inside(path, formats, Path(folder)), "wall", 3, aim=1 / 3)
 
 
 def setup() -> None:

@@ -1,48 +1,63 @@
-"""The usual way to test on big-endian: pytest itself in the emulated system, one test per vector, in process.
+"""What the s390x leg is measured against: pytest itself in the emulated system, one test per vector, in process.
 
-Run inside a guest, this loads the vectors that the suite gives to a testee there, twice each, and compares them
-with the manifests. ENDIANPROOF_BENCH_LOADER names the loader: reference or safetensors.
+The same vectors, the same copies of files, the same two loads, the same judging; only that all of it is emulated,
+and that nothing stands between the loader and pytest. ENDIANPROOF_BENCH_LOADER is the loader's path,
+ENDIANPROOF_BENCH_FORMATS the formats it reads.
 """
 
 from __future__ import annotations
 
-import contextlib
+import base64
 import hashlib
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from endianproof.reference import load as load_reference
+from endianproof.conformance.examine import examine
+from endianproof.conformance.outcome import LoadedTensor, Outcome, OutcomeKind, TesteeInfo
+from endianproof.conformance.testee.convert import tensor_messages
+from endianproof.conformance.testee.resolve import resolve
 from endianproof.vectors import Vector, load_vectors
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-LOADER = os.environ["ENDIANPROOF_BENCH_LOADER"]
-FORMATS = {"reference": ("safetensors", "torch-zip"), "safetensors": ("safetensors",)}[LOADER]
+LOAD = resolve(os.environ["ENDIANPROOF_BENCH_LOADER"])
+FORMATS = os.environ["ENDIANPROOF_BENCH_FORMATS"].split(",")
 VECTORS = [vector for vector in load_vectors() if vector.format in FORMATS]
 
 
-def digests(path: Path) -> dict[str, str]:
-    """Names and digests of canonical bytes, by the loader under test."""
-    if LOADER == "reference":
-        tensors = load_reference(path)
-        return {name: hashlib.sha256(tensor.canonical).hexdigest() for name, tensor in tensors.items()}
-    import safetensors.torch  # noqa: PLC0415 (not needed for the reference, and slow to import when emulated)
-    import torch  # noqa: PLC0415
+class InProcess:
+    """The loader, in this very process."""
 
-    unit = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-    loaded = safetensors.torch.load_file(path)
-    return {
-        name: hashlib.sha256(t.contiguous().view(unit[t.element_size()]).numpy().tobytes()).hexdigest()
-        for name, t in loaded.items()
-    }
+    def hello(self) -> TesteeInfo:
+        """Say what the judge needs to know."""
+        return TesteeInfo("in process", "", sys.byteorder, "", "", {})
+
+    def load(self, path: Path, _format_name: str, /, want: str = "data") -> Outcome:
+        """Load one file; any exception is a refusal."""
+        try:
+            messages = tensor_messages(LOAD(str(path)), want)
+        except Exception as error:  # noqa: BLE001 (a library may refuse a file by any exception)
+            return Outcome(OutcomeKind.REJECTED, error_type=type(error).__name__, message=str(error))
+        return Outcome(OutcomeKind.LOADED, tuple(_tensor(message) for message in messages))
+
+    def close(self) -> None:
+        """Nothing was started."""
+
+
+def _tensor(message: dict[str, object]) -> LoadedTensor:
+    data = base64.b64decode(str(message["data"])) if "data" in message else None
+    digest = str(message["sha256"]) if data is None else hashlib.sha256(data).hexdigest()
+    shape = message["shape"]
+    assert isinstance(shape, list), "the testee's own message"
+    return LoadedTensor(str(message["name"]), str(message["dtype"]), tuple(shape), digest, data)
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector.id)
 def test_vector(vector: Vector) -> None:
-    """Whatever the loader makes of it: this is a measure of time, not of conformance."""
-    for _ in range(2):
-        with contextlib.suppress(Exception):  # a library may refuse a file by any exception
-            digests(vector.path)
+    """Fails as the suite does; what fails is no concern of a benchmark."""
+    judgement = examine(vector, InProcess(), {})
+    assert not judgement.failed, judgement.text()

@@ -34,18 +34,21 @@ class Sample:
 
 
 def sample(command: Command) -> Sample:
-    """Run a command once. Raises CalledProcessError with its output where it fails: a failed run is no figure."""
+    """Run a command once. Raises RuntimeError with its output where it fails: a failed run is no figure."""
     before, started = os.times(), time.perf_counter()
-    subprocess.run(
+    done = subprocess.run(
         command.argv,
         env={**os.environ, **command.env},
         cwd=command.cwd,
-        check=True,
+        check=False,
+        text=True,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
     wall, after = time.perf_counter() - started, os.times()
+    if done.returncode:
+        raise RuntimeError(f"{command.label} failed with exit code {done.returncode}:\n{done.stdout[-4000:]}")
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
     return Sample(wall, cpu)
 

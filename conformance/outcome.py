@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,9 +23,7 @@ class OutcomeKind(enum.Enum):
     CRASHED = "crashed"
     TIMED_OUT = "timed-out"
     OUT_OF_MEMORY = "out-of-memory"
-    PROTOCOL_ERROR = (
-        "protocol-error"  # the testee's side is broken: says nothing about the library under test
-    )
+    PROTOCOL_ERROR = "protocol-error"  # the testee's side is broken: says nothing about the library under test
 
 
 @dataclass(frozen=True)
@@ -65,6 +63,8 @@ class TesteeInfo:
     `byteorder` is sys.byteorder of its process ("little" or "big"); `formats` and `dtypes` are None when it
     did not restrict itself.
     """
+
+    __test__: ClassVar[bool] = False  # no test class, whatever its name makes pytest think
 
     name: str
     version: str
