@@ -128,9 +128,9 @@ def _stale(root: Path, spec: Spec, made: Mapping[str, bytes]) -> list[Path]:
     ]
 
 
-def check(root: Path = ROOM, spec: Spec | None = None) -> list[Drift]:
-    """How the files below `root` differ from what the specification makes; nothing is written."""
-    spec = spec or load_spec()
+def check(root: Path | None = None, spec: Spec | None = None) -> list[Drift]:
+    """How the files below `root` (None: this room) differ from what the specification makes; writes nothing."""
+    root, spec = root or ROOM, spec or load_spec()
     made = dict(_files(spec))
     drifts = [Drift(path, "unexpected") for path in _stale(root, spec, made)]
     for name, data in made.items():
@@ -142,12 +142,12 @@ def check(root: Path = ROOM, spec: Spec | None = None) -> list[Drift]:
     return drifts
 
 
-def generate(root: Path = ROOM, spec: Spec | None = None) -> int:
-    """Write every golden file and manifest below `root`, remove those that no vector has; return the count.
+def generate(root: Path | None = None, spec: Spec | None = None) -> int:
+    """Write every golden file and manifest below `root` (None: this room), and return their number.
 
-    All are made before the first is written. Raises ValueError where the specification cannot be encoded, OSError.
+    Files there that no vector has are removed.     All are made before the first is written. Raises ValueError where the specification cannot be encoded, OSError.
     """
-    spec = spec or load_spec()
+    root, spec = root or ROOM, spec or load_spec()
     made = dict(_files(spec))
     for path in _stale(root, spec, made):
         path.unlink()

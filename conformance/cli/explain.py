@@ -46,8 +46,8 @@ def _vector_lines(vector: Vector) -> list[str]:
     if vector.derived_from:
         lines.append(_wrapped("One change", f"to {vector.derived_from}: {vector.change}"))
     tensors = [
-        f"  {tensor.name!r}: {tensor.dtype} {list(tensor.shape)}, storage at byte {tensor.at}, {tensor.byte_order}-endian"
-        for tensor in vector.tensors
+        f"  {one.name!r}: {one.dtype} {list(one.shape)}, storage at byte {one.at}, {one.byte_order}-endian"
+        for one in vector.tensors
     ]
     return lines + tensors
 

@@ -21,16 +21,12 @@ def command() -> None:
     """List, write and check the golden vectors."""
 
 
-def _into(folder: Path | None) -> dict[str, Path]:
-    return {} if folder is None else {"root": folder}
-
-
 @command.command()
 @click.option("--into", type=_Folder, help="Write below this folder instead of where the shipped vectors lie.")
 def generate(into: Path | None) -> None:
     """Write every golden file and manifest anew from the specification: the same bytes on every machine."""
     try:
-        count = write_all(**_into(into))
+        count = write_all(into)
     except OSError as error:
         raise click.ClickException(
             f"the vectors cannot be written: {error.strerror}: {error.filename}\n"
@@ -45,7 +41,7 @@ def generate(into: Path | None) -> None:
 )
 def check(folder: Path | None) -> None:
     """Compare the files with what the specification makes, byte for byte; exit code 1 where they differ."""
-    found = drifts_of(**_into(folder))
+    found = drifts_of(folder)
     for drift in found:
         click.echo(f"{drift.kind}: {drift.path}")
     if found:
