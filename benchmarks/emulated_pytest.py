@@ -47,6 +47,9 @@ class InProcess:
     def close(self) -> None:
         """Nothing was started."""
 
+    def interrupt(self) -> None:
+        """Nothing is under way."""
+
 
 def _tensor(message: dict[str, object]) -> LoadedTensor:
     data = base64.b64decode(str(message["data"])) if "data" in message else None

@@ -93,7 +93,7 @@ def _soft_limit(pid: int, kind: int, value: int) -> None:
 
 
 class Child:
-    """A running process. Not for use by two threads."""
+    """A running process. Not for use by two threads, but for `interrupt`."""
 
     def __init__(self, launch: Launch) -> None:
         self._process = subprocess.Popen(
@@ -174,6 +174,12 @@ class Child:
     def kill(self) -> None:
         """End the process, and all that it started, at once."""
         self._finish()
+
+    def interrupt(self) -> None:
+        """Kill the process and all that it started, from another thread. The thread that uses it reaps it."""
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
 
     @property
     def tail(self) -> str:

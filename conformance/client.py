@@ -49,6 +49,7 @@ class TesteeProcess:
         self._child: Child | None = None
         self._info: TesteeInfo | None = None
         self._count = 0
+        self._interrupted = False
 
     def __enter__(self) -> Self:
         return self
@@ -60,6 +61,8 @@ class TesteeProcess:
 
     def start(self) -> None:
         """Start the process and have it introduce itself, unless it is running. Raises TesteeStartError."""
+        if self._interrupted:
+            raise TesteeStartError(f"{self._launch.what}: the run is over")
         if self._child is not None and self._child.has_exited():
             self._drop()  # after its last reply, so that the next request is not to blame
         if self._child is not None:
@@ -111,6 +114,13 @@ class TesteeProcess:
         if self._child is not None:
             self._child.close(BYE)
             self._child = None
+
+    def interrupt(self) -> None:
+        """Kill the process from another thread, for good: a request under way ends, and no other begins."""
+        self._interrupted = True
+        child = self._child
+        if child is not None:
+            child.interrupt()
 
     def _drop(self) -> None:
         if self._child is not None:

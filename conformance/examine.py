@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 
     from endianproof.vectors import Vector
 
-__all__ = ["DamagedVectorError", "Testee", "examine", "first_load", "undeclared"]
+__all__ = [
+    "DamagedVectorError",
+    "Observation",
+    "Testee",
+    "conclude",
+    "examine",
+    "first_load",
+    "observe",
+    "undeclared",
+]
 
 
 class DamagedVectorError(Exception):
@@ -41,6 +50,22 @@ class Testee(Protocol):
     def close(self) -> None:
         """End the testee's process."""
         ...
+
+    def interrupt(self) -> None:
+        """Kill the testee's process from another thread, for good: a request under way ends."""
+        ...
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a testee did with one vector: two loads, and whether the file is unchanged. Or why it was not asked."""
+
+    vector: Vector
+    machine_order: str
+    first: Outcome | None = None
+    second: Outcome | None = None
+    unchanged: bool = True
+    unasked: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,14 +116,27 @@ def first_load(vector: Vector, testee: Testee) -> Outcome:
         return testee.load(path, vector.format, want="sha256")
 
 
-def examine(vector: Vector, testee: Testee, policies: Mapping[str, str]) -> Judgement:
-    """Have a copy of one golden file loaded twice, and judge it; `policies` are the user's for `may` vectors.
+def observe(vector: Vector, testee: Testee) -> Observation:
+    """Have a copy of one golden file loaded twice, and judge nothing.
 
     Raises DamagedVectorError for a golden file that is not its manifest's, and what starting the testee raises.
     """
     info = testee.hello()
     if reason := undeclared(vector, info):
-        return Judgement(Finding.UNSUPPORTED, f"unsupported: {reason}")
+        return Observation(vector, info.byteorder, unasked=reason)
     with tempfile.TemporaryDirectory(prefix="endianproof-", ignore_cleanup_errors=True) as folder:
         first, second, unchanged = _load_twice(vector, testee, folder)
-    return judge(vector, first, second, unchanged, policies, machine_order=info.byteorder)
+    return Observation(vector, info.byteorder, first, second, unchanged)
+
+
+def conclude(observation: Observation, policies: Mapping[str, str]) -> Judgement:
+    """Judge what was observed; `policies` are the user's for `may` vectors."""
+    seen = observation
+    if seen.first is None:
+        return Judgement(Finding.UNSUPPORTED, f"unsupported: {seen.unasked}")
+    return judge(seen.vector, seen.first, seen.second, seen.unchanged, policies, machine_order=seen.machine_order)
+
+
+def examine(vector: Vector, testee: Testee, policies: Mapping[str, str]) -> Judgement:
+    """Observe one vector and judge it. Raises what `observe` raises."""
+    return conclude(observe(vector, testee), policies)

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from endianproof.conformance.ahead import Ahead
 from endianproof.conformance.baseline import NO_GUEST, Ruling, RunConditions
 from endianproof.conformance.baseline_writer import write_baseline
 from endianproof.conformance.client import TesteeStartError
-from endianproof.conformance.examine import examine
+from endianproof.conformance.examine import conclude
 from endianproof.conformance.finding import Finding, Judgement
-from endianproof.conformance.items import FormatCollector
+from endianproof.conformance.items import FormatCollector, VectorItem
 from endianproof.conformance.outcome import Outcome, OutcomeKind
 from endianproof.conformance.settings import Settings, choose, read_settings
 from endianproof.conformance.starting import preflight, start
@@ -50,6 +51,8 @@ class ConformanceRun:
         self._config = config
         self._is_worker = hasattr(config, "workerinput")  # pytest-xdist sets it in its workers
         self._testee: Testee | None = None
+        self._ahead: Ahead | None = None
+        self._following: Vector | None = None
         self._info: TesteeInfo | None = None
         self._plain: Mapping[str, Outcome] = {}
         self._results: list[Result] = []
@@ -59,8 +62,9 @@ class ConformanceRun:
 
     def examine(self, vector: Vector) -> Judgement:
         """Judge one vector. A testee that cannot be started again is that vector's protocol error."""
+        following, self._following = self._following, None
         try:
-            return examine(vector, self._running(), self.settings.policies)
+            return conclude(self._observer().observe(vector, following), self.settings.policies)
         except TesteeStartError as error:
             return Judgement(
                 Finding.PROTOCOL_ERROR,
@@ -83,6 +87,11 @@ class ConformanceRun:
             self._testee = start(self.settings, self._python_paths(), self._progress)
         return self._testee
 
+    def _observer(self) -> Ahead:
+        if self._ahead is None:
+            self._ahead = Ahead(self._running())
+        return self._ahead
+
     def _information(self) -> TesteeInfo:
         if self._info is None:
             self._info = self._running().hello()
@@ -101,9 +110,11 @@ class ConformanceRun:
 
     def close(self) -> None:
         """End the testee."""
-        if self._testee is not None:
+        if self._ahead is not None:
+            self._ahead.close()
+        elif self._testee is not None:
             self._testee.close()
-            self._testee = None
+        self._testee = self._ahead = None
 
     # pytest's hooks, in the order in which pytest calls them
 
@@ -146,6 +157,11 @@ class ConformanceRun:
         return FormatCollector.from_parent(
             session, name=name, nodeid=name, path=vectors[0].path.parent, run=self, vectors=vectors
         )
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, nextitem: pytest.Item | None) -> None:
+        """Note which vector comes next, and leave the running to pytest."""
+        self._following = nextitem.vector if isinstance(nextitem, VectorItem) else None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather results, here or from a worker."""

@@ -145,7 +145,8 @@ def check(root: Path | None = None, spec: Spec | None = None) -> list[Drift]:
 def generate(root: Path | None = None, spec: Spec | None = None) -> int:
     """Write every golden file and manifest below `root` (None: this room), and return their number.
 
-    Files there that no vector has are removed.     All are made before the first is written. Raises ValueError where the specification cannot be encoded, OSError.
+    Files there that no vector has are removed. All are made before the first is written. Raises ValueError where
+    the specification cannot be encoded, OSError.
     """
     root, spec = root or ROOM, spec or load_spec()
     made = dict(_files(spec))

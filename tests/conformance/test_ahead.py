@@ -1,0 +1,129 @@
+"""The next vector is loaded while the last one is judged, one request at a time; nothing is left at the end."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from endianproof.conformance.ahead import Ahead
+from endianproof.conformance.client import TesteeProcess, TesteeStartError
+from endianproof.conformance.examine import DamagedVectorError
+from endianproof.conformance.launch import python_testee
+from endianproof.conformance.outcome import LoadedTensor, Outcome, OutcomeKind, TesteeInfo
+from endianproof.vectors import load_vectors
+
+VECTORS = load_vectors()[:4]
+WAIT = 30  # seconds after which a test that hangs fails
+
+
+class StandIn:
+    """Answers at once, or waits for leave; remembers what it was asked, and whether two asked at a time."""
+
+    def __init__(self):
+        self.asked = []
+        self.leave = threading.Event()
+        self.leave.set()
+        self.begun = threading.Semaphore(0)
+        self.busy = threading.Lock()
+        self.ended = []
+
+    def hello(self):
+        return TesteeInfo("stand-in", "", "little", "", "", {})
+
+    def load(self, path, _format_name, /, want="data"):  # noqa: ARG002 (the protocol's)
+        assert self.busy.acquire(blocking=False), "two requests at once"
+        self.asked.append(path.name)
+        self.begun.release()
+        self.leave.wait(WAIT)
+        self.busy.release()
+        return Outcome(OutcomeKind.LOADED, (LoadedTensor("x", "uint8", (), "0" * 64, b""),))
+
+    def interrupt(self):
+        self.ended.append("interrupt")
+        self.leave.set()
+
+    def close(self):
+        self.ended.append("close")
+
+
+def test_each_vector_is_observed_once_and_in_order():
+    testee = StandIn()
+    ahead = Ahead(testee)
+    followers = [*VECTORS[1:], None]
+    seen = [ahead.observe(v, f) for v, f in zip(VECTORS, followers, strict=True)]
+    ahead.close()
+    assert [observation.vector for observation in seen] == list(VECTORS)
+    assert testee.asked == [v.path.name for v in VECTORS for _ in range(2)]
+    assert testee.ended == ["close"]
+
+
+def test_the_next_vector_is_begun_before_the_last_one_is_handed_over():
+    testee = StandIn()
+    ahead = Ahead(testee)
+    ahead.observe(VECTORS[0], VECTORS[1])
+    for _ in range(3):
+        assert testee.begun.acquire(timeout=WAIT), "the next vector was not begun"
+    assert testee.asked[2] == VECTORS[1].path.name
+    ahead.close()
+
+
+def test_a_vector_that_was_begun_in_vain_does_not_answer_for_another():
+    testee = StandIn()
+    ahead = Ahead(testee)
+    ahead.observe(VECTORS[0], VECTORS[1])
+    assert ahead.observe(VECTORS[2], None).vector is VECTORS[2]
+    ahead.close()
+
+
+def test_closing_interrupts_a_vector_that_nobody_will_ask_for():
+    testee = StandIn()
+    ahead = Ahead(testee)
+    ahead.observe(VECTORS[0], None)
+    testee.leave.clear()
+    testee.begun = threading.Semaphore(0)
+    ahead.close()
+    assert testee.ended == ["close"]  # nothing was under way
+
+    ahead = Ahead(testee)
+    testee.leave.set()
+    ahead.observe(VECTORS[0], VECTORS[1])
+    ahead.observe(VECTORS[1], None)
+    testee.leave.clear()
+    testee.begun = threading.Semaphore(0)
+    ahead._early = VECTORS[2], ahead._thread.submit(testee.load, VECTORS[2].path, "")
+    assert testee.begun.acquire(timeout=WAIT)
+    ahead.close()
+    assert testee.ended[-2:] == ["interrupt", "close"]
+
+
+def test_a_damaged_golden_file_is_reported_for_its_own_vector(tmp_path):
+    from dataclasses import replace
+
+    damaged = replace(VECTORS[1], path=tmp_path / "damaged")
+    damaged.path.write_bytes(b"other")
+    ahead = Ahead(StandIn())
+    ahead.observe(VECTORS[0], damaged)
+    with pytest.raises(DamagedVectorError):
+        ahead.observe(damaged, VECTORS[2])
+    assert ahead.observe(VECTORS[2], None).vector is VECTORS[2]
+    ahead.close()
+
+
+def test_an_interrupted_testee_ends_its_request_and_takes_no_other(tmp_path, monkeypatch):
+    code = "import os, time\ndef load(path):\n    os.mkdir('begun')\n    time.sleep(600)\n"
+    (tmp_path / "sleepy.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    with TesteeProcess(python_testee("sleepy.load", "path", [], None, None)) as testee:
+        testee.hello()
+        outcomes = []
+        worker = threading.Thread(target=lambda: outcomes.append(testee.load(VECTORS[0].path, "safetensors")))
+        worker.start()
+        while worker.is_alive() and not (tmp_path / "begun").exists():
+            time.sleep(0.01)
+        testee.interrupt()
+        worker.join(WAIT)
+        assert [outcome.kind for outcome in outcomes] == [OutcomeKind.CRASHED]
+        with pytest.raises(TesteeStartError, match="the run is over"):
+            testee.load(VECTORS[0].path, "safetensors")
