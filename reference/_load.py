@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import mmap
 import os
@@ -18,6 +19,9 @@ __all__ = ["load"]
 
 
 def _map(path: Path) -> memoryview:
+    if path.exists() and not path.is_file():
+        # Opening a pipe would wait for ever, and a device has no end.
+        raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
     with path.open("rb") as file:
         if not os.fstat(file.fileno()).st_size:
             return memoryview(b"")  # an empty file cannot be mapped

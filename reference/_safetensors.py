@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -74,9 +73,21 @@ def _read_header(data: memoryview, form: Format) -> _Header:
     return _Header(text, start)
 
 
+class _LoneSurrogateError(ValueError):
+    """Half of a surrogate pair: JSON can spell it, and it is no character."""
+
+
+def _check_characters(value: Any) -> None:
+    if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+        raise _LoneSurrogateError(ascii(value))
+    for item in value if isinstance(value, list) else ():
+        _check_characters(item)
+
+
 def _object(pairs: list[tuple[str, Any]]) -> _Object:
-    for text in (part for pair in pairs for part in pair if isinstance(part, str)):
-        text.encode("utf-8")  # half of a surrogate pair is no character, though JSON can spell it
+    for name, value in pairs:
+        _check_characters(name)
+        _check_characters(value)
     return _Object(tuple(pairs))
 
 
@@ -94,6 +105,8 @@ def _parse(header: _Header, form: Format) -> _Object:
     )
     try:
         parsed, end = decoder.raw_decode(text)
+    except _LoneSurrogateError as error:
+        raise SpecViolation("ST-JSON-13", header.start, f"{error!s:.60}", "whole characters") from None
     except (ValueError, RecursionError) as error:
         position = error.pos if isinstance(error, json.JSONDecodeError) else 0
         what = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
@@ -145,34 +158,48 @@ def _integers(value: Any, key: str, name: str, header: _Header, largest: int) ->
     return tuple(items)
 
 
+def _count(shape: tuple[int, ...], largest: int) -> int:
+    """The number of elements, exact up to `largest`: a long shape need not be multiplied out to be too large."""
+    count = 0 if 0 in shape else 1
+    for size in shape:
+        count *= size
+        if count > largest:
+            break
+    return count
+
+
 def _tensor(name: str, entry: Any, header: _Header, form: Format, buffer: memoryview) -> tuple[int, int, Tensor]:
     """A tensor of one entry, with the begin and end of its bytes in the buffer."""
-    at, keys, largest = header.at(name), form.layout["entry_keys"], form.layout["max_integer"]
+    keys, largest = form.layout["entry_keys"], form.layout["max_integer"]
+
+    def refuse(rule: str, found: str, expected: str) -> SpecViolation:
+        return SpecViolation(rule, header.at(name), found, expected)
+
     if not isinstance(entry, _Object):
-        raise SpecViolation("ST-JSON-08", at, f"an entry of type {type(entry).__name__}", "an object")
+        raise refuse("ST-JSON-08", f"an entry of type {type(entry).__name__}", "an object")
     dtype = _member(entry, keys["dtype"], name, header)
     shape = _integers(_member(entry, keys["shape"], name, header), keys["shape"], name, header, largest)
     offsets = _member(entry, keys["offsets"], name, header)
     offsets = _integers(offsets, keys["offsets"], name, header, largest)
     if not isinstance(dtype, str):
-        raise SpecViolation("ST-JSON-08", at, f"a dtype of type {type(dtype).__name__}", "a string")
+        raise refuse("ST-JSON-08", f"a dtype of type {type(dtype).__name__}", "a string")
     if dtype not in form.element_types:
-        raise SpecViolation("ST-DT-01", at, f"dtype {dtype!r}", f"one of {', '.join(form.element_types)}")
+        raise refuse("ST-DT-01", f"dtype {dtype!r:.60}", f"one of {', '.join(form.element_types)}")
     if len(offsets) != 2:
-        raise SpecViolation("ST-JSON-09", at, f"{len(offsets)} offsets", "two")
+        raise refuse("ST-JSON-09", f"{len(offsets)} offsets", "two")
     begin, end = offsets
     if end < begin:
-        raise SpecViolation("ST-OFF-08", at, f"an end of {end} before the begin {begin}", "an end behind it")
+        raise refuse("ST-OFF-08", f"an end of {end} before the begin {begin}", "an end behind it")
     element = load_spec().element_types[form.element_types[dtype]]
-    count = math.prod(shape)
+    count = _count(shape, largest)
     if count * element.bits > largest:
-        found = f"{count} elements of {element.bits} bits"
-        raise SpecViolation("ST-OFF-04", at, found, f"at most {largest} bits")
+        found = f"a shape of {len(shape)} sizes, with elements of {element.bits} bits"
+        raise refuse("ST-OFF-04", found, f"at most {largest} bits")
     nbytes = element.nbytes(count)
     if nbytes is None:
-        raise SpecViolation("ST-OFF-05", at, f"{count} elements of {element.bits} bits", "whole bytes")
+        raise refuse("ST-OFF-05", f"{count} elements of {element.bits} bits", "whole bytes")
     if end - begin != nbytes:
-        raise SpecViolation("ST-OFF-03", at, f"{end - begin} bytes for {name!r}", f"{nbytes}")
+        raise refuse("ST-OFF-03", f"{end - begin} bytes for {name!r}", f"{nbytes}")
     return begin, end, Tensor(name, element, shape, Storage(buffer[begin:end], form.layout["byte_order"]))
 
 
@@ -195,10 +222,11 @@ def read(data: memoryview, form: Format) -> Mapping[str, Tensor]:
     buffer = data[start:]
     parsed = _parse(header, form)
     metadata_key = form.layout["metadata_key"]
-    names = [name for name, _ in parsed.pairs]
-    for index, name in enumerate(names):
-        if name in names[:index]:
+    seen: set[str] = set()
+    for name, _ in parsed.pairs:
+        if name in seen:
             raise SpecViolation("ST-JSON-02", header.at(name), f"the name {name!r} twice", "each name once")
+        seen.add(name)
     _check_metadata(parsed, header, metadata_key)
     entries = [pair for pair in parsed.pairs if pair[0] != metadata_key]
     found = [_tensor(name, entry, header, form, buffer) for name, entry in entries]

@@ -20,7 +20,7 @@ __all__ = ["Storage", "Tensor"]
 
 @dataclass(frozen=True)
 class Storage:
-    """A run of elements in a file. `verify` is called before the bytes are read as a whole; it may refuse them."""
+    """A run of elements in a file. `verify` is called before an element is handed out; it may refuse the bytes."""
 
     data: memoryview
     byte_order: str
@@ -119,6 +119,7 @@ class Tensor:
         """
         if self.element.bits % 8 or self.dtype == "complex32":
             raise TypeError(f"numpy has no {self.dtype}; `canonical` has its bytes")
+        self.storage.verify()
         if hasattr(np, self.dtype) and self.dtype != "bool" and not any(self.turned_signs):
             array: np.ndarray[Any, Any] = self._as_stored(self.dtype)[..., 0]
             return array
@@ -145,5 +146,6 @@ class Tensor:
             raise TypeError(f"torch {torch.__version__} has no {self.dtype}; `canonical` has its bytes")
         if not self.nbytes:
             return torch.empty(self.shape, dtype=dtype)
+        self.storage.verify()
         own = bytearray(self.canonical if sys.byteorder == "little" else self._in_native_order().tobytes())
         return torch.frombuffer(own, dtype=dtype).reshape(self.shape)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
 from endianproof.reference._tensor import Storage, Tensor
-from endianproof.reference._unpickle import Global, StorageId, TensorCall, unpickle
+from endianproof.reference._unpickle import Global, StorageId, TensorCall, shown, unpickle
 from endianproof.reference._violation import SpecViolation
 from endianproof.reference._zip import Record, read_directory
 from endianproof.spec import load_spec
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from endianproof.spec import ElementType, Format
 
 __all__ = ["read", "recognizes"]
+
+_DEEPEST = 64  # containers inside each other; state dicts of models have two or three
+_MOST_VISITS = 1_000_000
 
 
 def recognizes(data: memoryview, form: Format) -> bool:
@@ -41,18 +46,30 @@ class _Archive:
             if name.startswith(folder + slash)
         }
 
-    def small(self, name: str) -> tuple[Record, bytes] | None:
-        """A record that is read as a whole, its checksum checked; None where there is none."""
+    def small(self, name: str, rule: str = "", longest: int = 0) -> tuple[Record, bytes] | None:
+        """A record that is read as a whole, its checksum checked; None where there is none.
+
+        With `rule`, one of more than `longest` bytes is refused before it is read.
+        """
         record = self.records.get(name)
         if record is None:
             return None
+        if rule and record.size > longest:
+            raise SpecViolation(rule, record.at, f"{record.size} bytes in {name}", f"at most {longest}")
         record.verify()
         return record, bytes(record.data())
 
 
 def _check_version(archive: _Archive) -> None:
     names, limits = archive.layout["records"], archive.layout["version"]
-    found = archive.small(names["version"]) or archive.small(names["version_fallback"])
+    found = next(
+        (
+            found
+            for key in ("version", "version_fallback")
+            if (found := archive.small(names[key], "PT-ZIP-03", 64))
+        ),
+        None,
+    )
     if found is None:
         raise SpecViolation("PT-ZIP-03", 0, "no version", f"a record {names['version']}")
     record, text = found
@@ -63,7 +80,7 @@ def _check_version(archive: _Archive) -> None:
 
 
 def _byte_order(archive: _Archive) -> str:
-    found = archive.small(archive.layout["records"]["byte_order"])
+    found = archive.small(archive.layout["records"]["byte_order"], "PT-END-01", 64)
     if found is None:
         return str(archive.layout["default_byte_order"])
     record, text = found
@@ -87,7 +104,7 @@ def _storage(where: StorageId, size: int, archive: _Archive, byte_order: str) ->
         rule = "PT-ZIP-06" if record.size < needed else "PT-ZIP-07"
         found = f"{record.size} bytes in {record.name}"
         raise SpecViolation(rule, record.at, found, f"{where.numel} elements of {size} bytes: {needed}")
-    return Storage(record.data(), byte_order, record.verify)
+    return Storage(record.data(), byte_order, functools.cache(record.verify))
 
 
 def _refuse_argument(call: TensorCall, found: str, expected: str, rule: str = "PT-TEN-03") -> SpecViolation:
@@ -96,7 +113,7 @@ def _refuse_argument(call: TensorCall, found: str, expected: str, rule: str = "P
 
 def _integers(call: TensorCall, value: Any, what: str) -> tuple[int, ...]:
     if not isinstance(value, tuple) or any(type(item) is not int or item < 0 for item in value):
-        raise _refuse_argument(call, f"{what} {value!r:.60}", "a tuple of non-negative integers")
+        raise _refuse_argument(call, f"{what} {shown(value)}", "a tuple of non-negative integers")
     return value
 
 
@@ -106,6 +123,7 @@ class _Tensors:
     def __init__(self, archive: _Archive, form: Format, byte_order: str) -> None:
         self.archive, self.form, self.byte_order = archive, form, byte_order
         self.classes: Mapping[str, str] = form.layout["pickle"]["storage_classes"]
+        self.storages: dict[tuple[str, int], Storage] = {}
 
     def element(self, call: TensorCall, storage: StorageId, extra: tuple[Any, ...]) -> tuple[ElementType, int]:
         """The tensor's element type, and the bytes that the storage's number of elements counts."""
@@ -121,7 +139,7 @@ class _Tensors:
     def turned_signs(self, call: TensorCall, element: ElementType, metadata: Any) -> tuple[bool, ...]:
         words = self.form.layout["pickle"]["metadata"]
         if not isinstance(metadata, dict) or not metadata.keys() <= set(words.values()):
-            raise _refuse_argument(call, f"metadata {metadata!r:.60}", f"{sorted(words.values())}", "PT-TEN-04")
+            raise _refuse_argument(call, f"metadata {shown(metadata)}", f"{sorted(words.values())}", "PT-TEN-04")
         negative, conjugate = bool(metadata.get(words["negative"])), bool(metadata.get(words["conjugate"]))
         return (negative, negative != conjugate) if element.component else (negative,)
 
@@ -140,20 +158,28 @@ class _Tensors:
         if math.prod(size) and last >= capacity:
             found = f"element {last} of a storage of {capacity}"
             raise _refuse_argument(call, found, f"at most element {capacity - 1}", "PT-TEN-02")
-        storage = _storage(where, counted, self.archive, self.byte_order)
+        shared = where.key, where.numel * counted
+        if shared not in self.storages:  # inflated and checked once, however many tensors share it
+            self.storages[shared] = _storage(where, counted, self.archive, self.byte_order)
+        storage = self.storages[shared]
         metadata = call.arguments[fixed] if len(call.arguments) > fixed else {}
         signs = self.turned_signs(call, element, metadata)
         return Tensor(name, element, size, storage, offset, stride, signs)
 
 
-def _walk(value: Any, path: tuple[str, ...], inside: tuple[int, ...]) -> Iterator[tuple[str, TensorCall]]:
-    """Every tensor of nested containers by its dotted name. A container inside itself is passed over."""
+def _walk(value: Any, at: int, path: tuple[str, ...], visits: Iterator[int]) -> Iterator[tuple[str, TensorCall]]:
+    """Every tensor of nested containers by its dotted name.
+
+    A pickle of a few hundred bytes can hold itself, or a list of lists that unfolds to 2^60 items: there is an end
+    to the depth and to the number of visits.
+    """
+    if len(path) > _DEEPEST or next(visits) > _MOST_VISITS:
+        raise SpecViolation("PT-PKL-03", at, "containers without end", f"at most {_DEEPEST} inside each other")
     if isinstance(value, TensorCall):
         yield ".".join(path), value
-    elif isinstance(value, (dict, list, tuple)) and id(value) not in inside:
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, item in items:
-            yield from _walk(item, (*path, str(key)), (*inside, id(value)))
+    elif isinstance(value, (dict, list, tuple)):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _walk(item, at, (*path, key if isinstance(key, str) else shown(key)), visits)
 
 
 def read(data: memoryview, form: Format) -> Mapping[str, Tensor]:
@@ -167,4 +193,9 @@ def read(data: memoryview, form: Format) -> Mapping[str, Tensor]:
     record, pickle = found
     root = unpickle(memoryview(pickle), record.at, form.layout["pickle"], form.element_types)
     tensors = _Tensors(archive, form, byte_order)
-    return {name: tensors.build(name, call) for name, call in _walk(root, (), ())}
+    found_tensors: dict[str, Tensor] = {}
+    for name, call in _walk(root, record.at, (), itertools.count()):
+        if name in found_tensors:
+            raise SpecViolation("PT-PKL-05", call.at, f"two tensors called {name!r}", "a name for each")
+        found_tensors[name] = tensors.build(name, call)
+    return found_tensors

@@ -6,6 +6,7 @@ calling one builds one of the values below, or is refused.
 
 from __future__ import annotations
 
+import reprlib
 import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from endianproof.reference._violation import SpecViolation
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["Global", "StorageId", "TensorCall", "unpickle"]
+__all__ = ["Global", "StorageId", "TensorCall", "shown", "unpickle"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class TensorCall:
     """A call that rebuilds a tensor, its arguments unchecked; and the byte where it stands."""
 
     role: str
-    arguments: tuple[Any, ...]
+    arguments: tuple[Any, ...] = field(repr=False)
     at: int
 
 
@@ -81,6 +82,11 @@ class _Machine:
             what = type(self.stack[-1]).__name__ if self.stack else "nothing"
             raise self.refuse(f"{what} on the stack", f"a {kind.__name__}")
         return self.stack[-1]
+
+
+def shown(value: Any) -> str:
+    """A value of a pickle in few words: it may be deep, or hold itself a million times over."""
+    return reprlib.repr(value)
 
 
 def _argument(machine: _Machine, kind: str, at: int) -> tuple[Any, int]:
@@ -125,11 +131,11 @@ def _persistent(machine: _Machine) -> None:
     good = isinstance(value, tuple) and len(value) == form["length"] and value[0] == form["word"]
     if not good:
         expected = f"a tuple of {form['length']} that begins with {form['word']!r}"
-        raise machine.refuse(f"the persistent id {value!r:.80}", expected, "PT-PKL-02")
+        raise machine.refuse(f"the persistent id {shown(value)}", expected, "PT-PKL-02")
     _, storage_class, key, _, numel = value
     if not isinstance(storage_class, Global) or not isinstance(key, str) or type(numel) is not int:
         expected = "a storage class, a key and a number of elements"
-        raise machine.refuse(f"the persistent id {value!r:.80}", expected, "PT-PKL-02")
+        raise machine.refuse(f"the persistent id {shown(value)}", expected, "PT-PKL-02")
     machine.stack.append(StorageId(storage_class.role, key, numel, machine.at))
 
 
@@ -137,8 +143,12 @@ def _first_of(_machine: _Machine, arguments: tuple[Any, ...]) -> Any:
     return arguments[0]
 
 
-def _new_dict(_machine: _Machine, _arguments: tuple[Any, ...]) -> dict[Any, Any]:
-    return {}
+def _ordered_dict(machine: _Machine, arguments: tuple[Any, ...]) -> dict[Any, Any]:
+    """Its one argument, where it has one, is a list of pairs."""
+    try:
+        return dict(*arguments)
+    except (TypeError, ValueError, RecursionError):
+        raise machine.refuse(f"an OrderedDict of {shown(arguments)}", "a list of pairs") from None
 
 
 def _reduce(machine: _Machine) -> None:
@@ -148,7 +158,7 @@ def _reduce(machine: _Machine) -> None:
         raise machine.refuse("a call of something that is no global", "a global and a tuple")
     role = function.role
     simple: Mapping[str, tuple[int, Callable[[_Machine, tuple[Any, ...]], Any]]] = {
-        "ordered_dict": (0, _new_dict),
+        "ordered_dict": (0, _ordered_dict),
         "parameter": (1, _first_of),
         "size": (1, _first_of),
     }
@@ -205,7 +215,7 @@ def _set_items(machine: _Machine, items: list[Any]) -> None:
         raise machine.refuse("a key without a value", "pairs")
     try:
         target.update(zip(items[::2], items[1::2], strict=True))
-    except TypeError:
+    except (TypeError, RecursionError):
         raise machine.refuse("a key that cannot be one", "a string or a number") from None
 
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Record", "read_directory"]
 
-_FILLED = (0xFFFF, 0xFFFFFFFF)  # a field that says: see the zip64 structure
+# A field of two or four bytes that says: see the zip64 structure.
+_FILLED_2, _FILLED_4 = 0xFFFF, 0xFFFFFFFF
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def _find_directory(data: memoryview, layout: Mapping[str, Any]) -> tuple[int, i
     try:
         where, _ = read_fields(locator, data, max(at - size, 0))
     except Truncated:
-        if values["entries"] in _FILLED or values["directory_offset"] in _FILLED:
+        if values["entries"] == _FILLED_2 or values["directory_offset"] == _FILLED_4:
             raise _damaged(at, "no zip64 locator before an end that needs one") from None
         return values["directory_offset"], values["entries"]
     try:
@@ -97,7 +98,7 @@ def _widen(values: dict[str, Any], layout: Mapping[str, Any]) -> None:
     while at < len(extra):
         field, at = read_fields(layout["extra_field"], extra, at)
         if field["tag"] == layout["extra_tags"]["zip64"]:
-            wide = [entry for entry in layout["zip64_extra"] if values[entry["id"]] in _FILLED]
+            wide = [entry for entry in layout["zip64_extra"] if values[entry["id"]] == _FILLED_4]
             values.update(read_fields(wide, field["body"], 0)[0])
 
 

@@ -63,7 +63,7 @@ def test_the_wheel_is_under_8_megabytes(built):
 
 def test_the_sdist_holds_the_tests_and_the_documents(built):
     _, unpacked, _ = built
-    for name in tracked("tests", "docs", "benchmarks"):
+    for name in tracked("tests", "docs", "benchmarks", "baselines", ".ci"):
         assert (unpacked / name).is_file(), name
 
 

@@ -122,9 +122,7 @@ def _special_float(element: ElementType, name: str) -> int | None:
     kind = _fields(element).specials
     has_infinities = kind == "ieee"
     bare = name.removeprefix("minus_")
-    if bare in ("infinity", "signalling_nan") and not has_infinities:
-        return None
-    if bare == "quiet_nan" and not has_infinities:
+    if bare in ("infinity", "quiet_nan", "signalling_nan") and not has_infinities:
         return None
     code = _FLOATS[bare](element)
     return negate(element, code) if name != bare else code

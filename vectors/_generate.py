@@ -128,9 +128,9 @@ def _stale(root: Path, spec: Spec, made: Mapping[str, bytes]) -> list[Path]:
     ]
 
 
-def check(root: Path | None = None, spec: Spec | None = None) -> list[Drift]:
+def check(root: Path | None = None) -> list[Drift]:
     """How the files below `root` (None: this room) differ from what the specification makes; writes nothing."""
-    root, spec = root or ROOM, spec or load_spec()
+    root, spec = root or ROOM, load_spec()
     made = dict(_files(spec))
     drifts = [Drift(path, "unexpected") for path in _stale(root, spec, made)]
     for name, data in made.items():
@@ -142,13 +142,13 @@ def check(root: Path | None = None, spec: Spec | None = None) -> list[Drift]:
     return drifts
 
 
-def generate(root: Path | None = None, spec: Spec | None = None) -> int:
+def generate(root: Path | None = None) -> int:
     """Write every golden file and manifest below `root` (None: this room), and return their number.
 
     Files there that no vector has are removed. All are made before the first is written. Raises ValueError where
     the specification cannot be encoded, OSError.
     """
-    root, spec = root or ROOM, spec or load_spec()
+    root, spec = root or ROOM, load_spec()
     made = dict(_files(spec))
     for path in _stale(root, spec, made):
         path.unlink()

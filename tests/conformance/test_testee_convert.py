@@ -12,8 +12,7 @@ from endianproof.conformance.testee import canonical
 from endianproof.conformance.testee.canonical import BITS, SWAP_UNITS, ConversionError, Elements
 from endianproof.conformance.testee.convert import elements_of, named_elements, tensor_messages
 
-torch = pytest.importorskip("torch")
-np = pytest.importorskip("numpy")
+torch = np = pytest.importorskip("numpy")
 ml_dtypes = pytest.importorskip("ml_dtypes")
 
 # Bytes per element as frameworks keep them in memory; complex elements are two swap units.

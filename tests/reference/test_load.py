@@ -79,7 +79,8 @@ def test_numpy_gives_the_same_elements_as_the_canonical_bytes(vector):
     "vector", [v for v in VECTORS.values() if v.id.startswith("pt-dtype-")], ids=lambda v: v.id
 )
 def test_torch_gives_the_same_elements_as_the_canonical_bytes(vector):
-    torch = pytest.importorskip("torch")
+    import torch
+
     tensor = next(iter(load(vector.path).values())).torch()
     assert str(tensor.dtype) == f"torch.{vector.tensors[0].dtype}"
     assert tuple(tensor.shape) == vector.tensors[0].shape
@@ -93,7 +94,6 @@ def test_torch_gives_the_same_elements_as_the_canonical_bytes(vector):
     "vector_id", ["st-scalar-bfloat16", "pt-scalar-float32-big", "st-empty-float32", "pt-empty-int64"]
 )
 def test_shapes_survive_numpy_and_torch(vector_id):
-    pytest.importorskip("torch")
     for tensor in load(VECTORS[vector_id].path).values():
         assert tensor.numpy().shape == tensor.shape
         assert tuple(tensor.torch().shape) == tensor.shape

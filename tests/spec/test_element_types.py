@@ -71,7 +71,8 @@ def test_the_swap_unit_is_the_width_of_what_swaps(name):
 
 
 def test_every_dense_dtype_of_torch_has_an_element_type():
-    torch = pytest.importorskip("torch")
+    import torch
+
     # Shells without operations or storage, packed bits, and quantized types, which carry more than elements.
     shells = {f"{sign}int{bits}" for sign in ("", "u") for bits in range(1, 8)} | {"bit"}
     left_out = shells | {"bits8", "bits16", "bits1x8", "bits2x4", "bits4x2"}
