@@ -86,7 +86,7 @@ def preflight(testee: Testee, formats: Sequence[str]) -> dict[str, Outcome]:
             raise _refused(error) from error
         if outcome.kind in UNUSABLE:
             raise pytest.UsageError(
-                f"{testee.hello().name} cannot be judged: for {vector.id}, a plain valid file, it gave "
+                f"{testee.hello().name} cannot be judged: for {vector.id}, a plain valid file, "
                 f"{outcome.message or outcome.kind.value}\n"
                 "A loader returns a mapping of names to tensors of torch, numpy, or with __array__ or __dlpack__."
             )
