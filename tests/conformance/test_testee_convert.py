@@ -6,14 +6,14 @@ import base64
 import hashlib
 import sys
 
+import ml_dtypes
+import numpy as np
 import pytest
+import torch
 
 from endianproof.conformance.testee import canonical
 from endianproof.conformance.testee.canonical import BITS, SWAP_UNITS, ConversionError, Elements
 from endianproof.conformance.testee.convert import elements_of, named_elements, tensor_messages
-
-torch = np = pytest.importorskip("numpy")
-ml_dtypes = pytest.importorskip("ml_dtypes")
 
 # Bytes per element as frameworks keep them in memory; complex elements are two swap units.
 MEMORY_BYTES = {name: 2 * unit if "complex" in name else unit for name, unit in SWAP_UNITS.items()}
