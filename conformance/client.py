@@ -130,7 +130,8 @@ class TesteeProcess:
     def _exchange(self, child: Child, path: Path, format_name: str, want: str) -> Outcome:
         self._count += 1
         request_id = f"v{self._count}"
-        size = path.stat().st_size
+        # A file that an earlier load removed is asked for all the same: what comes of it is the loader's doing.
+        size = path.stat().st_size if path.exists() else 0
         request = {
             "op": "load",
             "id": request_id,

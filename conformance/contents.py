@@ -26,7 +26,7 @@ def judge_tensors(trial: Trial) -> Iterator[Judgement]:
     if found.keys() != wanted.keys() or len(found) != len(trial.first.tensors):
         yield _names(list(wanted), [tensor.name for tensor in trial.first.tensors])
     pairs = [(wanted[name], found[name]) for name in wanted if name in found]
-    yield from (fault for expected, got in pairs if (fault := _form(expected, got)))
+    yield from (fault for expected, got in pairs if (fault := _form(expected, got) or _length(expected, got)))
     different = [d for expected, got in pairs if (d := _values(trial, expected, got))]
     if different:
         yield _wrong_values(different, trial)
@@ -61,6 +61,21 @@ def _form(expected: ExpectedTensor, found: LoadedTensor) -> Judgement | None:
         ),
         diagnosis=mistake.name,
         group=mistake.headline.split(":")[0],
+    )
+
+
+def _length(expected: ExpectedTensor, found: LoadedTensor) -> Judgement | None:
+    """What is called the expected dtype and shape has as many bytes; a testee that says otherwise is broken."""
+    wanted = len(expected.canonical)
+    same_form = (found.dtype, found.shape) == (expected.dtype, expected.shape)
+    if found.data is None or not same_form or len(found.data) == wanted:
+        return None
+    form = f"{expected.dtype} of shape {list(expected.shape)}"
+    return Judgement(
+        Finding.PROTOCOL_ERROR,
+        f"the testee's reply is wrong: {len(found.data)} bytes for {expected.name!r}, where {form} has {wanted}",
+        (("what to do", "send all elements, in C order, each little-endian"),),
+        group="the testee's reply is wrong: data of another length than dtype and shape say",
     )
 
 

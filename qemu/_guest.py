@@ -51,7 +51,11 @@ class Guest:
 
     def is_ready(self) -> bool:
         """Whether it is set up: a tree has its name only when it is complete."""
-        return (self.tree / FACTS).is_file()
+        try:
+            return (self.tree / FACTS).is_file()
+        except OSError as error:  # a folder above it that may not be searched
+            hint = f"make {cache_root()} readable, or set {CACHE_VARIABLE} to a folder of your own"
+            raise GuestError(f"guest {self.name} cannot be looked up: {error}", hint) from error
 
     def facts(self) -> Mapping[str, Any]:
         """Return what set-up found: python, glibc, packages (by module), bytes. Raises GuestError."""

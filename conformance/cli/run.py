@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
-import pytest
 
 __all__ = ["command"]
 
@@ -36,5 +36,7 @@ def command(arguments: tuple[str, ...]) -> None:
     if not any(map(_names_a_testee, arguments)):
         raise click.UsageError("no loader to test: give --loader=mypkg.load or --testee=COMMAND")
     # By its entry point's name: so pytest finds the plugin even where plugins are not loaded by themselves, and
-    # knows it for the same where they are.
-    sys.exit(pytest.main(["-p", "endianproof", *arguments]))
+    # knows it for the same where they are. In a process of its own, where pytest imports the plugin first: here it
+    # is imported already, and pytest warns that it cannot rewrite its asserts.
+    argv = [sys.executable, "-m", "pytest", "-p", "endianproof", *arguments]
+    os.execv(sys.executable, argv)  # noqa: S606 (no shell is wanted)

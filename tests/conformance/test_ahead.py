@@ -9,7 +9,7 @@ import pytest
 
 from endianproof.conformance.ahead import Ahead
 from endianproof.conformance.client import TesteeProcess, TesteeStartError
-from endianproof.conformance.examine import DamagedVectorError
+from endianproof.conformance.examine import DamagedVectorError, observe
 from endianproof.conformance.launch import python_testee
 from endianproof.conformance.outcome import LoadedTensor, Outcome, OutcomeKind, TesteeInfo
 from endianproof.vectors import load_vectors
@@ -127,3 +127,14 @@ def test_an_interrupted_testee_ends_its_request_and_takes_no_other(tmp_path, mon
         assert [outcome.kind for outcome in outcomes] == [OutcomeKind.CRASHED]
         with pytest.raises(TesteeStartError, match="the run is over"):
             testee.load(VECTORS[0].path, "safetensors")
+
+
+def test_a_loader_that_removes_its_file_has_changed_it_and_breaks_nothing(tmp_path, monkeypatch):
+    code = "import os, numpy\ndef load(path):\n    os.unlink(path)\n    return {'x': numpy.zeros(5, 'f4')}\n"
+    (tmp_path / "removing.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    with TesteeProcess(python_testee("removing.load", "path", [], None, None)) as testee:
+        observation = observe(next(v for v in load_vectors() if v.id == "st-plain"), testee)
+    assert observation.first.kind is OutcomeKind.LOADED
+    assert observation.second.kind is OutcomeKind.REJECTED
+    assert not observation.unchanged

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from endianproof.conformance.finding import FAILURES, Finding
 from endianproof.conformance.judge import judge
 from endianproof.conformance.outcome import LoadedTensor, Outcome, OutcomeKind
 from endianproof.spec import load_spec
-from endianproof.vectors import PolicyChoice
+from endianproof.vectors import PolicyChoice, load_vectors
 
 PLANTED = plant([0x3F80, 0xC020, 0x0001, 0x7FC1], "bfloat16")
 RIGHT = outcome(loaded("w", "bfloat16", (4,), PLANTED.tensor.canonical))
@@ -270,3 +271,14 @@ def test_a_pinned_policy_turns_may_into_must(vector):
     assert accepted.finding is Finding.INVALID_ACCEPTED
     assert "(you pinned duplicates=refuse)" in accepted.headline
     assert judged(may, RIGHT, policies={"duplicates": "last-wins"}).finding is Finding.PASSED
+
+
+@pytest.mark.parametrize("data", [b"", b"\0", b"\0" * 41])
+def test_data_of_another_length_than_dtype_and_shape_say_is_never_right(data):
+    """Found by a stranger: a testee that sent no bytes at all passed every valid vector."""
+    vector = next(vector for vector in load_vectors() if vector.id == "st-plain")
+    digest = hashlib.sha256(data).hexdigest()
+    outcome = Outcome(OutcomeKind.LOADED, (LoadedTensor("x", "float32", (5,), digest, data),))
+    judgement = judge(vector, outcome, outcome, True, {})
+    assert judgement.finding is Finding.PROTOCOL_ERROR
+    assert judgement.headline.startswith(f"the testee's reply is wrong: {len(data)} bytes for 'x'")
