@@ -62,14 +62,8 @@ class _Archive:
 
 def _check_version(archive: _Archive) -> None:
     names, limits = archive.layout["records"], archive.layout["version"]
-    found = next(
-        (
-            found
-            for key in ("version", "version_fallback")
-            if (found := archive.small(names[key], "PT-ZIP-03", 64))
-        ),
-        None,
-    )
+    found = archive.small(names["version"], "PT-ZIP-03", 64)
+    found = found or archive.small(names["version_fallback"], "PT-ZIP-03", 64)
     if found is None:
         raise SpecViolation("PT-ZIP-03", 0, "no version", f"a record {names['version']}")
     record, text = found
