@@ -10,6 +10,7 @@ from endianproof.spec._model import (
     Pattern,
     Policy,
     Rule,
+    SaveTemplate,
     Spec,
     VectorTemplate,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "Pattern",
     "Policy",
     "Rule",
+    "SaveTemplate",
     "Spec",
     "SpecError",
     "VectorTemplate",

@@ -19,6 +19,7 @@ __all__ = [
     "Pattern",
     "Policy",
     "Rule",
+    "SaveTemplate",
     "Spec",
     "VectorTemplate",
 ]
@@ -141,8 +142,28 @@ class VectorTemplate:
 
 
 @dataclass(frozen=True)
+class SaveTemplate:
+    """A save, or a family of them, as the YAML declares it: tensors that a caller hands to a saver.
+
+    `write` describes the tensors as a vector's does (storages, offsets, strides, values), without a file around
+    them. The file that comes of it holds these tensors: its bytes are the saver's choice. `accept` means that the
+    saver must write it, `reject` that it must refuse, `may` that the policy says which.
+    """
+
+    id: str
+    format: str
+    rules: tuple[str, ...]
+    verdict: str
+    description: str
+    policy: str | None
+    each: Mapping[str, Any]
+    write: Mapping[str, Any]
+    seen_in: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Format:
-    """One file format: its layout, names, rules, policies and vectors.
+    """One file format: its layout, names, rules, policies, vectors and saves.
 
     `element_types` maps the format's own dtype names to names of element types. `layout` is the rest of what
     the YAML says about the bytes, as plain nested mappings, read by this format's encoder and decoder.
@@ -157,6 +178,7 @@ class Format:
     rules: Mapping[str, Rule]
     policies: Mapping[str, Policy]
     templates: tuple[VectorTemplate, ...]
+    saves: tuple[SaveTemplate, ...]
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from endianproof.spec._model import (
     Pattern,
     Policy,
     Rule,
+    SaveTemplate,
     Spec,
     VectorTemplate,
 )
@@ -135,6 +136,20 @@ def _template(entry: Mapping[str, Any], format_name: str) -> VectorTemplate:
     )
 
 
+def _save(entry: Mapping[str, Any], format_name: str) -> SaveTemplate:
+    return SaveTemplate(
+        id=entry["id"],
+        format=format_name,
+        rules=tuple(entry["rules"]),
+        verdict=entry.get("verdict", "accept"),
+        description=entry["description"],
+        policy=entry.get("policy"),
+        each=_frozen(entry.get("each", {})),
+        write=_frozen(entry["write"]),
+        seen_in=tuple(entry.get("seen_in", ())),
+    )
+
+
 def _format(document: Mapping[str, Any], known: Iterable[str]) -> Format:
     name = document["format"]
     for own, element in document["element_types"].items():
@@ -150,6 +165,7 @@ def _format(document: Mapping[str, Any], known: Iterable[str]) -> Format:
         rules=_frozen(_rules(document, name)),
         policies=_frozen({key: Policy(name=key, **entry) for key, entry in document["policies"].items()}),
         templates=tuple(_template(entry, name) for entry in document["vectors"]),
+        saves=tuple(_save(entry, name) for entry in document.get("saves", ())),
     )
 
 
@@ -166,35 +182,59 @@ def _check(spec: Spec) -> Spec:
     """What no schema can say: every rule is tested, every policy used, every name defined."""
     tested = {conversion.rule for conversion in spec.conversions}
     for form in spec.formats.values():
-        used = {template.policy for template in form.templates}
+        entries: tuple[VectorTemplate | SaveTemplate, ...] = (*form.templates, *form.saves)
+        used = {entry.policy for entry in entries}
         for policy in form.policies:
             if policy not in used:
-                raise SpecError(f"{form.name}: policy {policy!r} is used by no vector")
+                raise SpecError(f"{form.name}: policy {policy!r} is used by no vector and no save")
         for template in form.templates:
             _check_template(template, form, spec)
-            tested.update(template.rules)
+        for save in form.saves:
+            _check_save(save, form, spec)
+        tested.update(rule for entry in entries for rule in entry.rules)
     untested = [rule.id for rule in spec.rules.values() if rule.id not in tested and not rule.withdrawn]
     if untested:
-        raise SpecError(f"rule {untested[0]} has no vector")
+        raise SpecError(f"rule {untested[0]} has no vector and no save")
     return spec
 
 
-def _check_template(template: VectorTemplate, form: Format, spec: Spec) -> None:
-    for rule in template.rules:
+def _refuse(problems: Mapping[str, bool], where: str) -> None:
+    for statement, broken in problems.items():
+        if broken:
+            raise SpecError(f"{where}: {statement}")
+
+
+def _check_shared(entry: VectorTemplate | SaveTemplate, what: str, form: Format, spec: Spec) -> None:
+    """What holds for vectors and saves alike."""
+    for rule in entry.rules:
         if rule not in spec.rules:
-            raise SpecError(f"{form.name}: vector {template.id} names rule {rule!r}, which does not exist")
+            raise SpecError(f"{form.name}: {what} {entry.id} names rule {rule!r}, which does not exist")
+    _refuse(
+        {
+            f"a refused {what} breaks exactly one rule": entry.verdict == "reject" and len(entry.rules) != 1,
+            "`may` and a policy go together": (entry.verdict == "may") != (entry.policy is not None),
+            f"policy {entry.policy!r} is not defined": entry.policy not in (None, *form.policies),
+            "its id is lower case, digits, and -": not re.fullmatch(r"(\{\w+\}|[a-z0-9-])+", entry.id),
+        },
+        f"{form.name}: {what} {entry.id}",
+    )
+
+
+def _check_save(save: SaveTemplate, form: Format, spec: Spec) -> None:
+    _check_shared(save, "save", form, spec)
+    named = re.match(r"[a-z]+-save-", save.id) is not None
+    _refuse({"a save's id says so: st-save-...": not named}, f"{form.name}: save {save.id}")
+
+
+def _check_template(template: VectorTemplate, form: Format, spec: Spec) -> None:
+    _check_shared(template, "vector", form, spec)
     problems = {
-        "a refused vector breaks exactly one rule": template.verdict == "reject" and len(template.rules) != 1,
         "a refused vector is an accepted sibling with one change": template.verdict == "reject"
         and not (template.derived_from and template.change and len(template.change) == 1),
         "it is either written or derived": (template.write is None) == (template.derived_from is None),
-        "`may` and a policy go together": (template.verdict == "may") != (template.policy is not None),
-        f"policy {template.policy!r} is not defined": template.policy not in (None, *form.policies),
-        "its id is lower case, digits, and -": not re.fullmatch(r"(\{\w+\}|[a-z0-9-])+", template.id),
+        "the word save stands in the ids of saves only": "-save-" in template.id,
     }
-    for statement, broken in problems.items():
-        if broken:
-            raise SpecError(f"{form.name}: vector {template.id}: {statement}")
+    _refuse(problems, f"{form.name}: vector {template.id}")
 
 
 def read_spec(folder: Path, *, validate: bool) -> Spec:

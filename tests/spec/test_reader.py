@@ -90,6 +90,48 @@ BROKEN = {
 }
 
 
+SAVE = "saves:\n  - {id: st-save-x, rules: [ST-HDR-10], description: x, write: {tensors: []}}\n\nvectors:\n"
+BROKEN_SAVES = {
+    "an id that does not say it": (("st-save-x", "st-x"), "says so"),
+    "an unknown rule": (("ST-HDR-10", "ST-HDR-99"), "save st-save-x names rule 'ST-HDR-99'"),
+    "a refused save with two rules": (("[ST-HDR-10]", "[ST-HDR-10, ST-HDR-09], verdict: reject"), "one rule"),
+    "no policy for `may`": (("[ST-HDR-10]", "[ST-HDR-10], verdict: may"), "go together"),
+    "nothing to save": ((", write: {tensors: []}", ""), "'write' is a required property"),
+    "a change, as of a file": (("write:", "change: {file: {cut: 1}}, write:"), "'change' was unexpected"),
+}
+
+
+def _with_save(folder, save):
+    path = folder / "formats" / "safetensors.yaml"
+    text = path.read_text(encoding="utf-8")
+    before, _, rest = text.partition("saves:\n")
+    text = before + "vectors:\n" + rest.partition("vectors:\n")[2] if rest else text
+    path.write_text(text.replace("vectors:\n", save, 1), encoding="utf-8")
+
+
+@pytest.mark.parametrize(("change", "complaint"), BROKEN_SAVES.values(), ids=BROKEN_SAVES)
+def test_a_save_that_contradicts_itself_is_refused(folder, change, complaint):
+    _with_save(folder, SAVE.replace(*change))
+    with pytest.raises(SpecError, match=complaint):
+        read_spec(folder, validate=True)
+
+
+def test_a_rule_may_be_tested_by_a_save_alone(folder):
+    path = folder / "formats" / "safetensors.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("rules: [ST-HDR-10, ST-OFF-06]", "rules: [ST-OFF-06]"), encoding="utf-8")
+    with pytest.raises(SpecError, match="ST-HDR-10 has no vector and no save"):
+        read_spec(folder, validate=True)
+    _with_save(folder, SAVE)
+    (save,) = read_spec(folder, validate=True).formats["safetensors"].saves
+    assert (save.id, save.format, save.rules, save.verdict) == (
+        "st-save-x",
+        "safetensors",
+        ("ST-HDR-10",),
+        "accept",
+    )
+
+
 @pytest.mark.parametrize(("file", "old", "new", "complaint"), BROKEN.values(), ids=BROKEN)
 def test_a_contradiction_is_refused_by_name(folder, file, old, new, complaint):
     path = folder / file
