@@ -91,7 +91,10 @@ class Conversion:
 
 @dataclass(frozen=True)
 class Rule:
-    """One normative statement. `format` is None for the rules of element types and byte order."""
+    """One normative statement.
+
+    `format` is the format or the shared part that it belongs to, None for the rules of element types.
+    """
 
     id: str
     level: str

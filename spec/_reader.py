@@ -150,6 +150,32 @@ def _save(entry: Mapping[str, Any], format_name: str) -> SaveTemplate:
     )
 
 
+_SHARED = ("layout", "element_types", "policies")
+
+
+def _with_parts(document: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """A format's document with what the parts that it uses share; sources and rules keep to their own files."""
+    whole = dict(document)
+    for name in whole.pop("uses", ()):
+        if name not in parts:
+            raise SpecError(f"{document['format']}: uses {name!r}, which is no file of spec/parts")
+        for section in _SHARED:
+            own, shared = whole.get(section, {}), parts[name].get(section, {})
+            if twice := own.keys() & shared.keys():
+                raise SpecError(f"{document['format']}: {section}: {min(twice)!r} is in {name} too")
+            whole[section] = {**own, **shared}
+    return whole
+
+
+def _whole(document: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """For the schema only: the document of `_with_parts`, with the rules and sources of the parts as well."""
+    whole = _with_parts(document, parts)
+    for section in ("sources", "rules"):
+        shared = [parts[name][section] for name in document.get("uses", ())]
+        whole[section] = {key: entry for entries in (*shared, document[section]) for key, entry in entries.items()}
+    return whole
+
+
 def _format(document: Mapping[str, Any], known: Iterable[str]) -> Format:
     name = document["format"]
     for own, element in document["element_types"].items():
@@ -181,12 +207,13 @@ def _conversions(entries: Iterable[Mapping[str, Any]]) -> tuple[Conversion, ...]
 def _check(spec: Spec) -> Spec:
     """What no schema can say: every rule is tested, every policy used, every name defined."""
     tested = {conversion.rule for conversion in spec.conversions}
+    # A policy of a part is used where any format that uses the part has a vector for it.
+    used = {f.policies.get(t.policy or "") for f in spec.formats.values() for t in (*f.templates, *f.saves)}
     for form in spec.formats.values():
         entries: tuple[VectorTemplate | SaveTemplate, ...] = (*form.templates, *form.saves)
-        used = {entry.policy for entry in entries}
-        for policy in form.policies:
+        for policy in form.policies.values():
             if policy not in used:
-                raise SpecError(f"{form.name}: policy {policy!r} is used by no vector and no save")
+                raise SpecError(f"{form.name}: policy {policy.name!r} is used by no vector and no save")
         for template in form.templates:
             _check_template(template, form, spec)
         for save in form.saves:
@@ -243,14 +270,17 @@ def read_spec(folder: Path, *, validate: bool) -> Spec:
     format_paths = sorted((folder / "formats").glob("*.yaml"))
     elements, order = _read_yaml(elements_path), _read_yaml(order_path)
     documents = [_read_yaml(path) for path in format_paths]
+    parts = {part["part"]: part for part in map(_read_yaml, sorted((folder / "parts").glob("*.yaml")))}
     if validate:
         _validate(elements, "element_types", elements_path)
         _validate(order, "byte_order", order_path)
         for document, path in zip(documents, format_paths, strict=True):
-            _validate(document, "format", path)
+            _validate(_whole(document, parts), "format", path)
     types = {name: _element_type(name, entry) for name, entry in elements["element_types"].items()}
-    formats = {document["format"]: _format(document, types) for document in documents}
+    formats = {document["format"]: _format(_with_parts(document, parts), types) for document in documents}
     rules = _rules(elements, None)
+    for name, part in parts.items():
+        rules.update(_rules(part, name))
     for form in formats.values():
         rules.update(form.rules)
     patterns = {
