@@ -207,8 +207,11 @@ def _conversions(entries: Iterable[Mapping[str, Any]]) -> tuple[Conversion, ...]
 def _check(spec: Spec) -> Spec:
     """What no schema can say: every rule is tested, every policy used, every name defined."""
     tested = {conversion.rule for conversion in spec.conversions}
-    # A policy of a part is used where any format that uses the part has a vector for it.
-    used = {f.policies.get(t.policy or "") for f in spec.formats.values() for t in (*f.templates, *f.saves)}
+    # A policy of a part is used where any format that uses the part has a vector or a save for it.
+    used = {
+        *(form.policies.get(t.policy or "") for form in spec.formats.values() for t in form.templates),
+        *(form.policies.get(s.policy or "") for form in spec.formats.values() for s in form.saves),
+    }
     for form in spec.formats.values():
         entries: tuple[VectorTemplate | SaveTemplate, ...] = (*form.templates, *form.saves)
         for policy in form.policies.values():
