@@ -5,10 +5,12 @@ A testee that dies, hangs, eats memory or answers nonsense costs the request it 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from endianproof.conformance.child import Child, ChildEndedError, Limits
 from endianproof.conformance.launch import TesteeStartError
+from endianproof.conformance.mark import Mark
 from endianproof.conformance.messages import MessageError, encode, read_hello, read_load
 from endianproof.conformance.outcome import Outcome, OutcomeKind
 from endianproof.conformance.proof import false_samples
@@ -44,7 +46,8 @@ class TesteeProcess:
     __test__ = False  # no test class, whatever its name makes pytest think
 
     def __init__(self, launch: Launch, limits: Limits | None = None) -> None:
-        self._launch = launch
+        self._mark = Mark()
+        self._launch = replace(launch, env={**launch.env, **self._mark.environment})
         self._limits = limits or Limits()
         self._child: Child | None = None
         self._info: TesteeInfo | None = None
@@ -101,13 +104,13 @@ class TesteeProcess:
             outcome = self._exchange(self._child, path, format_name, want)
         except ChildEndedError as ended:
             self._drop()
-            return Outcome(ended.kind, message=str(ended))
+            outcome = Outcome(ended.kind, message=str(ended))
         except BaseException:  # Ctrl-C: a reply may be on its way, to a request that nobody remembers
             self._drop()
             raise
         if outcome.kind in SPOILED:
             self._drop()
-        return outcome
+        return replace(outcome, ran_code=True) if self._mark.take() else outcome
 
     def close(self) -> None:
         """End the process, and all that it started, if it is running."""

@@ -26,6 +26,7 @@ class Finding(enum.Enum):
     WRONG_VALUES = "wrong-values"
     LOADS_DIFFER = "two-loads-differ"
     FILE_MODIFIED = "file-modified"
+    CODE_EXECUTED = "code-executed"
     INVALID_ACCEPTED = "invalid-file-accepted"
     CRASHED = "crashed"
     TIMED_OUT = "timed-out"

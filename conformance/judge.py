@@ -133,6 +133,18 @@ def _faults(trial: Trial) -> Iterator[Judgement]:
         yield _valid_refused(trial)
     elif kind is OutcomeKind.LOADED:
         yield from _loaded(trial)
+    if trial.ran_code:
+        yield Judgement(
+            Finding.CODE_EXECUTED,
+            f"code from the file was executed: {trial.vector.description}",
+            (
+                (
+                    "what to do",
+                    "do not unpickle the file: look each global up in a table of the names that the format has",
+                ),
+            ),
+            group="code from the file was executed",
+        )
     if not trial.file_unchanged:
         yield Judgement(
             Finding.FILE_MODIFIED,

@@ -47,13 +47,15 @@ class Outcome:
 
     `error_type` and `message` are the exception's, for REJECTED; `message` alone explains every other kind
     (signal or exit code and the end of stderr for CRASHED, seconds for TIMED_OUT, the limit for
-    OUT_OF_MEMORY, the reason for UNSUPPORTED, the type found for UNKNOWN_RESULT).
+    OUT_OF_MEMORY, the reason for UNSUPPORTED, the type found for UNKNOWN_RESULT). `ran_code` says that code
+    which the file names was executed, whatever came of the request.
     """
 
     kind: OutcomeKind
     tensors: tuple[LoadedTensor, ...] = ()
     error_type: str = ""
     message: str = ""
+    ran_code: bool = False
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,11 @@ class Trial:
         return {policy.accept: "accept", policy.reject: "reject"}.get(self.policies.get(policy.name, ""), "either")
 
     @property
+    def ran_code(self) -> bool:
+        """Whether either load executed code that the file names."""
+        return any(outcome is not None and outcome.ran_code for outcome in (self.first, self.second))
+
+    @property
     def choice(self) -> tuple[str, str] | None:
         """Which way the policy of a `may` vector went; None for other vectors, and where neither way was taken."""
         policy = self.vector.policy

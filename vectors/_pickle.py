@@ -15,7 +15,7 @@ from endianproof.vectors._structs import pack_integer
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["Call", "Global", "PersistentId", "write_pickle"]
+__all__ = ["Built", "Call", "Global", "PersistentId", "write_pickle"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,14 @@ class Call:
     arguments: tuple[Any, ...]
     items: Mapping[Any, Any] | None = None
     state: Mapping[Any, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Built:
+    """An object that a state is given to."""
+
+    value: Any
+    state: Any
 
 
 def _long1(value: int) -> bytes:
@@ -144,6 +152,10 @@ class _Writer:
             self.emit("BINPERSID")
         elif isinstance(value, Call):
             self.call(value)
+        elif isinstance(value, Built):
+            self.save(value.value)
+            self.save(value.state)
+            self.emit("BUILD")
         else:
             self.mapping(value)
 

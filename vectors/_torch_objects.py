@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,10 @@ from endianproof.vectors._codes import ByteOrder, conjugate, negate
 from endianproof.vectors._codes import encode as encode_codes
 from endianproof.vectors._encoded import Placed, c_strides, refuse_unknown, shape_of
 from endianproof.vectors._patterns import codes_for
-from endianproof.vectors._pickle import Call, Global, PersistentId, write_pickle
+from endianproof.vectors._pickle import Built, Call, Global, PersistentId, write_pickle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from endianproof.spec import ElementType, Format, Spec
 
@@ -120,6 +121,19 @@ def _changed_view(view: View, change: Mapping[str, Any]) -> View:
     return replace(view, **change["tensor"]["set"])
 
 
+def _foreign(value: Any) -> Any:
+    """What a change's `call` says: a call, a global, an object given a state, or a plain value."""
+    if not isinstance(value, Mapping):
+        return value
+    if "global" in value:
+        return Global(value["global"])
+    if "function" in value:
+        return Call(Global(value["function"]), tuple(_foreign(argument) for argument in value["arguments"]))
+    if "build" in value:
+        return Built(_foreign(value["build"]), _foreign(value["state"]))
+    return {key: _foreign(item) for key, item in value.items()}
+
+
 class _Objects:
     """Builds the pickled objects of one file, with the change that touches them."""
 
@@ -157,7 +171,9 @@ class _Objects:
     def tensor(self, view: View, dtype_name: str) -> Call:
         arguments: list[Any] = [self.storage(view.storage), view.offset, view.shape, view.stride]
         if view.rebuild != "rebuild_v1":
-            arguments += [False, self.empty_dict()]
+            # Backward hooks: an empty dict, or what a call gives, which takes no part in the tensor.
+            hooks = _foreign(self.change["call"]) if "call" in self.change else self.empty_dict()
+            arguments += [False, hooks]
         if view.rebuild == "rebuild_v3":
             arguments.append(self.named(dtype_name))
         if view.metadata:

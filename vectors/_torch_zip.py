@@ -28,7 +28,7 @@ _WRITE = (
     "tensors",
     "zip64",
 )
-_CHANGES = ("file", "folder", "global", "persistent_id", "protocol", "record", "tensor")
+_CHANGES = ("call", "file", "folder", "global", "persistent_id", "protocol", "record", "tensor")
 
 
 def _records(pickle: bytes, views: Sequence[View], write: Mapping[str, Any], form: Format) -> list[Record]:

@@ -185,6 +185,18 @@ def test_a_file_that_the_first_load_changed_explains_a_second_load_that_differs(
     )
 
 
+def test_code_that_was_executed_leads_whatever_came_of_the_load(vector):
+    invalid = replace(vector, verdict="reject")
+    for first in (REFUSED, RIGHT, Outcome(OutcomeKind.CRASHED), Outcome(OutcomeKind.UNKNOWN_RESULT)):
+        judgement = judged(invalid, replace(first, ran_code=True))
+        assert judgement.finding is Finding.CODE_EXECUTED
+        assert judgement.headline == "code from the file was executed: planted by a test"
+
+
+def test_code_that_only_the_second_load_executed_is_found(vector):
+    assert judged(vector, RIGHT, replace(digest_of(RIGHT), ran_code=True)).finding is Finding.CODE_EXECUTED
+
+
 def test_the_most_harmful_finding_leads_and_the_others_follow(vector):
     judgement = judged(vector, BUG_448, digest_of(BUG_448), unchanged=False)
     assert judgement.finding is Finding.WRONG_VALUES
@@ -196,6 +208,7 @@ def test_findings_are_ordered_from_silent_damage_to_refusal():
         "wrong-values",
         "two-loads-differ",
         "file-modified",
+        "code-executed",
         "invalid-file-accepted",
         "crashed",
         "timed-out",
