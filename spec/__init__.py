@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from endianproof.spec._checks import SpecError, bugs_seen
 from endianproof.spec._model import (
+    Bug,
     Conversion,
     ElementType,
     FloatFields,
@@ -14,9 +16,10 @@ from endianproof.spec._model import (
     Spec,
     VectorTemplate,
 )
-from endianproof.spec._reader import SpecError, load_spec, read_spec
+from endianproof.spec._reader import load_spec, read_spec
 
 __all__ = [
+    "Bug",
     "Conversion",
     "ElementType",
     "FloatFields",
@@ -28,6 +31,7 @@ __all__ = [
     "Spec",
     "SpecError",
     "VectorTemplate",
+    "bugs_seen",
     "load_spec",
     "read_spec",
 ]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
+    "Bug",
     "Conversion",
     "ElementType",
     "FloatFields",
@@ -87,6 +88,7 @@ class Conversion:
     rule: str
     code: int
     result: int | None
+    seen_in: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -185,8 +187,29 @@ class Format:
 
 
 @dataclass(frozen=True)
+class Bug:
+    """A known bug of a real loader, saver or conversion, in a sentence for each question.
+
+    `formats` are those in which it shows, or `any`; `roles` are loader, saver and conversion; `measured` says that
+    it was reproduced; `uncovered` why no vector, save or conversion can see it.
+    """
+
+    id: str
+    title: str
+    mechanism: str
+    symptom: str
+    package: str
+    versions: str
+    formats: tuple[str, ...]
+    roles: tuple[str, ...]
+    measured: bool
+    url: str | None = None
+    uncovered: str | None = None
+
+
+@dataclass(frozen=True)
 class Spec:
-    """All of it: element types, patterns of values, byte orders, formats, and every rule by its id."""
+    """All of it: element types, patterns of values, byte orders, formats, every rule and every bug by its id."""
 
     element_types: Mapping[str, ElementType]
     patterns: Mapping[str, Pattern]
@@ -195,3 +218,4 @@ class Spec:
     conversions: tuple[Conversion, ...]
     formats: Mapping[str, Format]
     rules: Mapping[str, Rule]
+    bugs: Mapping[str, Bug]

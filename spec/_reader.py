@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import functools
 import json
-import re
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from endianproof.spec._checks import SpecError, check
 from endianproof.spec._model import (
+    Bug,
     Conversion,
     ElementType,
     FloatFields,
@@ -36,10 +37,6 @@ __all__ = ["SpecError", "load_spec", "read_spec"]
 ROOM = Path(__file__).resolve().parent
 # libyaml's parser is ten times faster, and PyYAML has it wherever it was built with libyaml.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class SpecError(ValueError):
-    """The specification contradicts itself or its schema. The message names the file and the key."""
 
 
 class _UniqueKeyLoader(_Loader):  # type: ignore[misc]  # whichever of the two PyYAML has
@@ -176,6 +173,22 @@ def _whole(document: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]]) 
     return whole
 
 
+def _bug(bug_id: str, entry: Mapping[str, Any]) -> Bug:
+    return Bug(
+        id=bug_id,
+        title=entry["title"],
+        mechanism=entry["mechanism"],
+        symptom=entry["symptom"],
+        package=entry["package"],
+        versions=entry["versions"],
+        formats=tuple(entry["formats"]),
+        roles=tuple(entry["roles"]),
+        measured=entry["measured"],
+        url=entry.get("url"),
+        uncovered=entry.get("uncovered"),
+    )
+
+
 def _format(document: Mapping[str, Any], known: Iterable[str]) -> Format:
     name = document["format"]
     for own, element in document["element_types"].items():
@@ -197,86 +210,32 @@ def _format(document: Mapping[str, Any], known: Iterable[str]) -> Format:
 
 def _conversions(entries: Iterable[Mapping[str, Any]]) -> tuple[Conversion, ...]:
     return tuple(
-        Conversion(entry["from"], entry["to"], rule, code, None if result == "nan" else result)
+        Conversion(
+            entry["from"],
+            entry["to"],
+            rule,
+            code,
+            None if result == "nan" else result,
+            tuple(entry.get("seen_in", ())),
+        )
         for entry in entries
         for rule, cases in entry["cases"].items()
         for code, result in cases
     )
 
 
-def _check(spec: Spec) -> Spec:
-    """What no schema can say: every rule is tested, every policy used, every name defined."""
-    tested = {conversion.rule for conversion in spec.conversions}
-    # A policy of a part is used where any format that uses the part has a vector or a save for it.
-    used = {
-        *(form.policies.get(t.policy or "") for form in spec.formats.values() for t in form.templates),
-        *(form.policies.get(s.policy or "") for form in spec.formats.values() for s in form.saves),
-    }
-    for form in spec.formats.values():
-        entries: tuple[VectorTemplate | SaveTemplate, ...] = (*form.templates, *form.saves)
-        for policy in form.policies.values():
-            if policy not in used:
-                raise SpecError(f"{form.name}: policy {policy.name!r} is used by no vector and no save")
-        for template in form.templates:
-            _check_template(template, form, spec)
-        for save in form.saves:
-            _check_save(save, form, spec)
-        tested.update(rule for entry in entries for rule in entry.rules)
-    untested = [rule.id for rule in spec.rules.values() if rule.id not in tested and not rule.withdrawn]
-    if untested:
-        raise SpecError(f"rule {untested[0]} has no vector and no save")
-    return spec
-
-
-def _refuse(problems: Mapping[str, bool], where: str) -> None:
-    for statement, broken in problems.items():
-        if broken:
-            raise SpecError(f"{where}: {statement}")
-
-
-def _check_shared(entry: VectorTemplate | SaveTemplate, what: str, form: Format, spec: Spec) -> None:
-    """What holds for vectors and saves alike."""
-    for rule in entry.rules:
-        if rule not in spec.rules:
-            raise SpecError(f"{form.name}: {what} {entry.id} names rule {rule!r}, which does not exist")
-    _refuse(
-        {
-            f"a refused {what} breaks exactly one rule": entry.verdict == "reject" and len(entry.rules) != 1,
-            "`may` and a policy go together": (entry.verdict == "may") != (entry.policy is not None),
-            f"policy {entry.policy!r} is not defined": entry.policy not in (None, *form.policies),
-            "its id is lower case, digits, and -": not re.fullmatch(r"(\{\w+\}|[a-z0-9-])+", entry.id),
-        },
-        f"{form.name}: {what} {entry.id}",
-    )
-
-
-def _check_save(save: SaveTemplate, form: Format, spec: Spec) -> None:
-    _check_shared(save, "save", form, spec)
-    named = re.match(r"[a-z]+-save-", save.id) is not None
-    _refuse({"a save's id says so: st-save-...": not named}, f"{form.name}: save {save.id}")
-
-
-def _check_template(template: VectorTemplate, form: Format, spec: Spec) -> None:
-    _check_shared(template, "vector", form, spec)
-    problems = {
-        "a refused vector is an accepted sibling with one change": template.verdict == "reject"
-        and not (template.derived_from and template.change and len(template.change) == 1),
-        "it is either written or derived": (template.write is None) == (template.derived_from is None),
-        "the word save stands in the ids of saves only": "-save-" in template.id,
-    }
-    _refuse(problems, f"{form.name}: vector {template.id}")
-
-
 def read_spec(folder: Path, *, validate: bool) -> Spec:
     """Read a specification folder; with `validate`, against the JSON Schemas first. Raises SpecError, OSError."""
     elements_path, order_path = folder / "element_types.yaml", folder / "byte_order.yaml"
+    bugs_path = folder / "bugs.yaml"
     format_paths = sorted((folder / "formats").glob("*.yaml"))
-    elements, order = _read_yaml(elements_path), _read_yaml(order_path)
+    elements, order, bugs = _read_yaml(elements_path), _read_yaml(order_path), _read_yaml(bugs_path)
     documents = [_read_yaml(path) for path in format_paths]
     parts = {part["part"]: part for part in map(_read_yaml, sorted((folder / "parts").glob("*.yaml")))}
     if validate:
         _validate(elements, "element_types", elements_path)
         _validate(order, "byte_order", order_path)
+        _validate(bugs, "bugs", bugs_path)
         for document, path in zip(documents, format_paths, strict=True):
             _validate(_whole(document, parts), "format", path)
     types = {name: _element_type(name, entry) for name, entry in elements["element_types"].items()}
@@ -290,7 +249,7 @@ def read_spec(folder: Path, *, validate: bool) -> Spec:
         name: Pattern(name, entry["statement"], _frozen({k: v for k, v in entry.items() if k != "statement"}))
         for name, entry in elements["patterns"].items()
     }
-    return _check(
+    return check(
         Spec(
             element_types=_frozen(types),
             patterns=_frozen(patterns),
@@ -299,6 +258,7 @@ def read_spec(folder: Path, *, validate: bool) -> Spec:
             conversions=_conversions(elements["conversions"]),
             formats=_frozen(formats),
             rules=_frozen(rules),
+            bugs=_frozen({bug_id: _bug(bug_id, entry) for bug_id, entry in bugs["bugs"].items()}),
         )
     )
 

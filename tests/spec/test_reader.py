@@ -80,6 +80,24 @@ BROKEN = {
         "  BF16: brainfloat",
         "brainfloat",
     ),
+    "a bug that nobody knows": (
+        "formats/safetensors.yaml",
+        'seen_in: ["aprender#369", ',
+        'seen_in: ["aprender#370", ',
+        "aprender#370",
+    ),
+    "a bug that is seen and called uncovered": (
+        "bugs.yaml",
+        "    title: bfloat16 taken for float32",
+        "    title: bfloat16 taken for float32\n    uncovered: why",
+        "no longer true",
+    ),
+    "a bug in a format that does not exist": (
+        "bugs.yaml",
+        "formats: [torch-zip]",
+        "formats: [torch-zap]",
+        "torch-zap",
+    ),
     "an unknown key": ("formats/torch-zip.yaml", "  alignment: 64", "  alignment: 64\n  colour: red", "colour"),
     "a layout without what the reader needs": (
         "formats/torch-zip.yaml",
