@@ -42,7 +42,7 @@ class _Tensors:
     def __init__(self, form: Format, open_storage: OpenStorage) -> None:
         self.form, self.open_storage = form, open_storage
         self.classes: Mapping[str, str] = form.layout["pickle"]["storage_classes"]
-        self.storages: dict[tuple[str, int], Storage] = {}
+        self.storages: dict[tuple[Any, ...], Storage] = {}
 
     def element(self, call: TensorCall, storage: StorageId, extra: tuple[Any, ...]) -> tuple[ElementType, int]:
         """The tensor's element type, and the bytes that the storage's number of elements counts."""
@@ -72,12 +72,12 @@ class _Tensors:
         size, stride = _integers(call, size, "size"), _integers(call, stride, "stride")
         if len(size) != len(stride):
             raise _refuse_argument(call, f"{len(stride)} strides for {len(size)} sizes", "as many")
-        capacity = where.numel * counted // element.itemsize
+        capacity = where.count * counted // element.itemsize
         last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
         if math.prod(size) and last >= capacity:
             found = f"element {last} of a storage of {capacity}"
             raise _refuse_argument(call, found, f"at most element {capacity - 1}", "PT-TEN-02")
-        shared = where.key, where.numel * counted
+        shared = where.key, where.numel * counted, where.view
         if shared not in self.storages:  # inflated and checked once, however many tensors share it
             self.storages[shared] = self.open_storage(where, counted)
         storage = self.storages[shared]

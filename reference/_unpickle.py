@@ -8,16 +8,28 @@ from __future__ import annotations
 
 import reprlib
 import struct
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from endianproof.reference._structs import Truncated, read_integer
 from endianproof.reference._violation import SpecViolation
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+__all__ = [
+    "Global",
+    "Machine",
+    "Persistent",
+    "StorageId",
+    "TensorCall",
+    "Unpickled",
+    "read_pickle",
+    "shown",
+    "storage_id",
+    "unpickle",
+]
 
-__all__ = ["Global", "StorageId", "TensorCall", "shown", "unpickle"]
+
+_MOST_DIGITS = 100  # a number of 2^64 has 20
 
 
 @dataclass(frozen=True)
@@ -29,12 +41,21 @@ class Global:
 
 @dataclass(frozen=True)
 class StorageId:
-    """A persistent id: the storage class's role, the key, the number of elements; and the byte where it stands."""
+    """A persistent id: the storage class's role, the key, the number of elements; and the byte where it stands.
+
+    `view` is the part of the storage that is meant, where it is not all: its own key, offset and size in elements.
+    """
 
     storage_class: str
     key: str
     numel: int
     at: int
+    view: tuple[str, int, int] | None = None
+
+    @property
+    def count(self) -> int:
+        """How many elements of its class a tensor finds in it."""
+        return self.view[2] if self.view else self.numel
 
 
 @dataclass(frozen=True)
@@ -46,18 +67,33 @@ class TensorCall:
     at: int
 
 
+@dataclass(frozen=True)
+class Unpickled:
+    """The object of a pickle, the byte of the file behind it, and every storage that it names."""
+
+    value: Any
+    end: int
+    storages: tuple[StorageId, ...]
+
+
+# What a persistent id stands for, given the machine, which can refuse it, and the id.
+Persistent = Callable[["Machine", Any], Any]
+
+
 @dataclass
-class _Machine:
+class Machine:
     """The state between opcodes. `at` is the byte of the file of the opcode at work."""
 
     data: memoryview
     start: int
     layout: Mapping[str, Any]
     dtypes: Mapping[str, str]
+    persistent: Persistent
     position: int = 0
     stack: list[Any] = field(default_factory=list)
     marks: list[list[Any]] = field(default_factory=list)
     memo: dict[int, Any] = field(default_factory=dict)
+    storages: list[StorageId] = field(default_factory=list)
 
     @property
     def at(self) -> int:
@@ -89,14 +125,16 @@ def shown(value: Any) -> str:
     return reprlib.repr(value)
 
 
-def _argument(machine: _Machine, kind: str, at: int) -> tuple[Any, int]:
+def _argument(machine: Machine, kind: str, at: int) -> tuple[Any, int]:
     """An opcode's argument and the position after it. Raises Truncated, ValueError."""
     data = machine.data
-    if kind == "lines2":
-        lines = bytes(data[at : at + 1024]).split(b"\n", 2)
-        if len(lines) < 3:
-            raise Truncated(at, "a name without an end")
-        return b" ".join(lines[:2]).decode("utf-8"), at + len(lines[0]) + len(lines[1]) + 2
+    if kind in ("line", "lines2"):
+        count = 1 if kind == "line" else 2
+        lines = bytes(data[at : at + 1024]).split(b"\n", count)[:count]
+        end = at + sum(len(line) + 1 for line in lines)
+        if bytes(data[end - 1 : end]) != b"\n" or len(lines) < count:
+            raise Truncated(at, "a line without an end")
+        return b" ".join(lines).decode("utf-8"), end
     if kind == "f8be":
         if at + 8 > len(data):
             raise Truncated(at, "a number without an end")
@@ -113,7 +151,7 @@ def _argument(machine: _Machine, kind: str, at: int) -> tuple[Any, int]:
     return piece.decode("utf-8"), at + number
 
 
-def _resolve(machine: _Machine, path: str) -> Global:
+def _resolve(machine: Machine, path: str) -> Global:
     """The role of a global. Anything that the specification does not name is refused, not imported."""
     pickle = machine.layout
     for role, known in pickle["globals"].items():
@@ -125,9 +163,9 @@ def _resolve(machine: _Machine, path: str) -> Global:
     raise machine.refuse(f"the global {path!r}", "one that the format names", "PT-PKL-01")
 
 
-def _persistent(machine: _Machine) -> None:
+def storage_id(machine: Machine, value: Any) -> StorageId:
+    """A storage's persistent id: the word, the class, the key, the location and the number of elements."""
     form = machine.layout["persistent_id"]
-    value = machine.pop()
     good = isinstance(value, tuple) and len(value) == form["length"] and value[0] == form["word"]
     if not good:
         expected = f"a tuple of {form['length']} that begins with {form['word']!r}"
@@ -136,14 +174,21 @@ def _persistent(machine: _Machine) -> None:
     if not isinstance(storage_class, Global) or not isinstance(key, str) or type(numel) is not int:
         expected = "a storage class, a key and a number of elements"
         raise machine.refuse(f"the persistent id {shown(value)}", expected, "PT-PKL-02")
-    machine.stack.append(StorageId(storage_class.role, key, numel, machine.at))
+    return StorageId(storage_class.role, key, numel, machine.at)
 
 
-def _first_of(_machine: _Machine, arguments: tuple[Any, ...]) -> Any:
+def _persistent(machine: Machine, _: Any) -> None:
+    found = machine.persistent(machine, machine.pop())
+    machine.stack.append(found)
+    if isinstance(found, StorageId):
+        machine.storages.append(found)
+
+
+def _first_of(_machine: Machine, arguments: tuple[Any, ...]) -> Any:
     return arguments[0]
 
 
-def _ordered_dict(machine: _Machine, arguments: tuple[Any, ...]) -> dict[Any, Any]:
+def _ordered_dict(machine: Machine, arguments: tuple[Any, ...]) -> dict[Any, Any]:
     """Its one argument, where it has one, is a list of pairs."""
     try:
         return dict(*arguments)
@@ -151,13 +196,13 @@ def _ordered_dict(machine: _Machine, arguments: tuple[Any, ...]) -> dict[Any, An
         raise machine.refuse(f"an OrderedDict of {shown(arguments)}", "a list of pairs") from None
 
 
-def _reduce(machine: _Machine) -> None:
+def _reduce(machine: Machine) -> None:
     """Build what a call of a known global would give; what takes no part in tensors is refused."""
     arguments, function = machine.pop(), machine.pop()
     if not isinstance(function, Global) or not isinstance(arguments, tuple):
         raise machine.refuse("a call of something that is no global", "a global and a tuple")
     role = function.role
-    simple: Mapping[str, tuple[int, Callable[[_Machine, tuple[Any, ...]], Any]]] = {
+    simple: Mapping[str, tuple[int, Callable[[Machine, tuple[Any, ...]], Any]]] = {
         "ordered_dict": (0, _ordered_dict),
         "parameter": (1, _first_of),
         "size": (1, _first_of),
@@ -173,43 +218,58 @@ def _reduce(machine: _Machine) -> None:
         raise machine.refuse(f"a call of {role}", "a function", "PT-PKL-01")
 
 
-def _tuple(count: int) -> Callable[[_Machine, Any], None]:
-    def build(machine: _Machine, _: Any) -> None:
+def _tuple(count: int) -> Callable[[Machine, Any], None]:
+    def build(machine: Machine, _: Any) -> None:
         items = [machine.pop() for _ in range(count)]
         machine.stack.append(tuple(reversed(items)))
 
     return build
 
 
-def _tuple_from_mark(machine: _Machine, _: Any) -> None:
+def _tuple_from_mark(machine: Machine, _: Any) -> None:
     items = machine.pop_to_mark()  # this changes the stack: it comes before the push
     machine.stack.append(tuple(items))
 
 
-def _push(value: Any) -> Callable[[_Machine, Any], None]:
+def _stack_global(machine: Machine, _: Any) -> None:
+    name, module = machine.pop(), machine.pop()
+    if not isinstance(name, str) or not isinstance(module, str):
+        raise machine.refuse(f"a global of {shown(module)} and {shown(name)}", "two strings")
+    machine.stack.append(_resolve(machine, f"{module} {name}"))
+
+
+def _number(machine: Machine, text: Any) -> int | bool:
+    """A whole number in decimal; protocols 0 and 1 write the two truth values as 00 and 01."""
+    digits = str(text).removesuffix("L")
+    if not digits.removeprefix("-").isdecimal() or not digits.isascii() or len(digits) > _MOST_DIGITS:
+        raise machine.refuse(f"the number {shown(text)}", "decimal digits")
+    return bool(int(digits)) if text in ("00", "01") else int(digits)
+
+
+def _push(value: Any) -> Callable[[Machine, Any], None]:
     return lambda machine, _: machine.stack.append(value)
 
 
-def _push_argument(machine: _Machine, argument: Any) -> None:
+def _push_argument(machine: Machine, argument: Any) -> None:
     machine.stack.append(argument)
 
 
-def _mark(machine: _Machine, _: Any) -> None:
+def _mark(machine: Machine, _: Any) -> None:
     machine.marks.append(machine.stack)
     machine.stack = []
 
 
-def _put(machine: _Machine, index: int) -> None:
+def _put(machine: Machine, index: int) -> None:
     machine.memo[index] = machine.top(object)
 
 
-def _get(machine: _Machine, index: int) -> None:
+def _get(machine: Machine, index: int) -> None:
     if index not in machine.memo:
         raise machine.refuse(f"memo {index}, which nothing was put in", "a memo that was put before")
     machine.stack.append(machine.memo[index])
 
 
-def _set_items(machine: _Machine, items: list[Any]) -> None:
+def _set_items(machine: Machine, items: list[Any]) -> None:
     target = machine.top(dict)
     if len(items) % 2:
         raise machine.refuse("a key without a value", "pairs")
@@ -219,19 +279,19 @@ def _set_items(machine: _Machine, items: list[Any]) -> None:
         raise machine.refuse("a key that cannot be one", "a string or a number") from None
 
 
-def _build(machine: _Machine, _: Any) -> None:
+def _build(machine: Machine, _: Any) -> None:
     """Attributes, such as a state dict's versions, are no part of the tensors."""
     machine.pop()
     machine.top(dict)
 
 
-def _protocol(machine: _Machine, number: int) -> None:
+def _protocol(machine: Machine, number: int) -> None:
     """The opcodes decide what can be read; the number alone does not (PT-PKL-04)."""
     if machine.position or number < machine.layout["protocols"][0]:
         raise machine.refuse(f"PROTO {number}", "PROTO at the beginning, of protocol 2 or later")
 
 
-_ACTIONS: Mapping[str, Callable[[_Machine, Any], None]] = {
+_ACTIONS: Mapping[str, Callable[[Machine, Any], None]] = {
     "PROTO": _protocol,
     "MARK": _mark,
     "POP": lambda machine, _: machine.pop(),
@@ -259,24 +319,48 @@ _ACTIONS: Mapping[str, Callable[[_Machine, Any], None]] = {
     "GLOBAL": lambda machine, path: machine.stack.append(_resolve(machine, path)),
     "REDUCE": lambda machine, _: _reduce(machine),
     "BUILD": _build,
-    "BINPERSID": lambda machine, _: _persistent(machine),
+    "BINPERSID": _persistent,
     "BINPUT": _put,
     "LONG_BINPUT": _put,
     "BINGET": _get,
     "LONG_BINGET": _get,
+    "INT": lambda machine, text: machine.stack.append(_number(machine, text)),
+    "LONG": lambda machine, text: machine.stack.append(_number(machine, text)),
+    "UNICODE": _push_argument,
+    "DICT": lambda machine, _: _container(machine, {}, _set_items),
+    "LIST": lambda machine, _: _container(machine, [], _append),
+    "PUT": lambda machine, text: _put(machine, _number(machine, text)),
+    "GET": lambda machine, text: _get(machine, _number(machine, text)),
+    "FRAME": lambda _machine, _length: None,  # only tells how much to read at once
+    "MEMOIZE": lambda machine, _: _put(machine, len(machine.memo)),
+    "SHORT_BINUNICODE": _push_argument,
+    "STACK_GLOBAL": _stack_global,
 }
 
 
-def _append(machine: _Machine, items: list[Any]) -> None:
+def _append(machine: Machine, items: list[Any]) -> None:
     machine.top(list).extend(items)
 
 
-def unpickle(data: memoryview, start: int, layout: Mapping[str, Any], dtypes: Mapping[str, str]) -> Any:
-    """The object of a pickle that lies at byte `start` of the file. Raises SpecViolation, nothing else.
+def _container(machine: Machine, empty: Any, fill: Callable[[Machine, list[Any]], None]) -> None:
+    items = machine.pop_to_mark()
+    machine.stack.append(empty)
+    fill(machine, items)
 
-    Containers are dict, list and tuple; tensors are TensorCall, globals Global.
+
+def read_pickle(
+    data: memoryview,
+    start: int,
+    layout: Mapping[str, Any],
+    dtypes: Mapping[str, str],
+    persistent: Persistent = storage_id,
+) -> Unpickled:
+    """What a pickle holds that begins with `data` and at byte `start` of the file. Raises SpecViolation only.
+
+    Containers are dict, list and tuple; tensors are TensorCall, globals Global, persistent ids what `persistent`
+    makes of them.
     """
-    machine = _Machine(data, start, layout, dtypes)
+    machine = Machine(data, start, layout, dtypes, persistent)
     opcodes = {entry["code"]: (name, entry.get("argument")) for name, entry in layout["opcodes"].items()}
     while machine.position < len(data):
         code = data[machine.position]
@@ -284,7 +368,7 @@ def unpickle(data: memoryview, start: int, layout: Mapping[str, Any], dtypes: Ma
             raise machine.refuse(f"opcode 0x{code:02X}", "an opcode that the format names")
         name, kind = opcodes[code]
         if name == "STOP":
-            return machine.pop()
+            return Unpickled(machine.pop(), machine.at + 1, tuple(machine.storages))
         argument, following = None, machine.position + 1
         try:
             if kind:
@@ -294,3 +378,8 @@ def unpickle(data: memoryview, start: int, layout: Mapping[str, Any], dtypes: Ma
         _ACTIONS[name](machine, argument)
         machine.position = following
     raise machine.refuse("the end of the record", "STOP")
+
+
+def unpickle(data: memoryview, start: int, layout: Mapping[str, Any], dtypes: Mapping[str, str]) -> Any:
+    """The object of a pickle that fills a record at byte `start` of the file. Raises SpecViolation only."""
+    return read_pickle(data, start, layout, dtypes).value

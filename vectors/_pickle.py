@@ -15,7 +15,19 @@ from endianproof.vectors._structs import pack_integer
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["Built", "Call", "Global", "PersistentId", "write_pickle"]
+__all__ = ["Built", "Call", "Global", "PersistentId", "Style", "write_pickle"]
+
+
+@dataclass(frozen=True)
+class Style:
+    """Which of the opcodes that mean the same are written: those of a protocol, 0 to 5, as Python's pickler does.
+
+    `strings` and `numbers` name another opcode for every string and every whole number.
+    """
+
+    protocol: int = 2
+    strings: str | None = None
+    numbers: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,7 @@ def _long1(value: int) -> bytes:
 
 _ARGUMENTS: Mapping[str, Callable[[Any], bytes]] = {
     "f8be": lambda value: struct.pack(">d", value),
+    "line": lambda value: f"{value}\n".encode(),
     "lines2": lambda path: path.replace(" ", "\n").encode() + b"\n",
     "long1": _long1,
     "text1": lambda text: bytes([len(text.encode())]) + text.encode(),
@@ -64,13 +77,14 @@ _ARGUMENTS: Mapping[str, Callable[[Any], bytes]] = {
 }
 
 _SMALL_TUPLES = ("EMPTY_TUPLE", "TUPLE1", "TUPLE2", "TUPLE3")
+_SMALLEST_FRAME = 4
 
 
 class _Writer:
     """Opcodes in order. Strings and globals are written once, and fetched from the memo afterwards."""
 
-    def __init__(self, opcodes: Mapping[str, Mapping[str, Any]]) -> None:
-        self.opcodes = opcodes
+    def __init__(self, opcodes: Mapping[str, Mapping[str, Any]], style: Style) -> None:
+        self.opcodes, self.style, self.protocol = opcodes, style, style.protocol
         self.parts: list[bytes] = []
         self.memo: dict[str | Global, int] = {}
         self.puts = 0
@@ -85,23 +99,58 @@ class _Writer:
     def put(self) -> int:
         index = self.puts
         self.puts += 1
-        self.emit("BINPUT" if index < 256 else "LONG_BINPUT", index)
+        if self.protocol == 0:
+            self.emit("PUT", index)
+        elif self.protocol >= 4:
+            self.emit("MEMOIZE")
+        else:
+            self.emit("BINPUT" if index < 256 else "LONG_BINPUT", index)
         return index
 
-    def named(self, value: str | Global, opcode: str, argument: str) -> None:
-        if value in self.memo:
-            index = self.memo[value]
-            self.emit("BINGET" if index < 256 else "LONG_BINGET", index)
+    def get(self, index: int) -> None:
+        if self.protocol == 0:
+            self.emit("GET", index)
         else:
-            self.emit(opcode, argument)
-            self.memo[value] = self.put()
+            self.emit("BINGET" if index < 256 else "LONG_BINGET", index)
+
+    def text(self, value: str) -> None:
+        if value in self.memo:
+            self.get(self.memo[value])
+            return
+        usual = {0: "UNICODE", 1: "BINUNICODE", 2: "BINUNICODE", 3: "BINUNICODE"}
+        self.emit(self.style.strings or usual.get(self.protocol, "SHORT_BINUNICODE"), value)
+        self.memo[value] = self.put()
+
+    def named(self, value: Global) -> None:
+        if value in self.memo:
+            self.get(self.memo[value])
+            return
+        if self.protocol >= 4:
+            for part in value.path.split(" "):
+                self.text(part)
+            self.emit("STACK_GLOBAL")
+        else:
+            self.emit("GLOBAL", value.path)
+        self.memo[value] = self.put()
+
+    def boolean(self, value: bool) -> None:
+        if self.protocol < 2:
+            self.emit("INT", f"{value:02d}")
+        else:
+            self.emit("NEWTRUE" if value else "NEWFALSE")
 
     def integer(self, value: int) -> None:
         sizes = (("BININT1", 0, 1 << 8), ("BININT2", 0, 1 << 16), ("BININT", -(1 << 31), 1 << 31))
-        self.emit(next((name for name, low, high in sizes if low <= value < high), "LONG1"), value)
+        name = next((name for name, low, high in sizes if low <= value < high), "LONG1")
+        if self.protocol < 2 and name == "LONG1":
+            self.emit("LONG", f"{value}L")
+        elif self.protocol == 0:
+            self.emit("INT", value)
+        else:
+            self.emit(self.style.numbers or name, value)
 
     def sequence(self, value: Sequence[Any]) -> None:
-        small = len(value) < len(_SMALL_TUPLES)
+        small = len(value) < (len(_SMALL_TUPLES) if self.protocol >= 2 else self.protocol)
         if not small:
             self.emit("MARK")
         for item in value:
@@ -110,14 +159,34 @@ class _Writer:
         if value:
             self.put()
 
-    def items(self, value: Mapping[Any, Any]) -> None:
-        if len(value) > 1:
+    def begin(self, empty: str, old: str) -> None:
+        """An empty container. Protocol 0 has no opcode for it, and ends a marked one."""
+        if self.protocol == 0:
             self.emit("MARK")
-        for key, item in value.items():
-            self.save(key)
-            self.save(item)
-        if value:
-            self.emit("SETITEMS" if len(value) > 1 else "SETITEM")
+            self.emit(old)
+        else:
+            self.emit(empty)
+        self.put()
+
+    def fill(self, entries: Sequence[Sequence[Any]], one: str, many: str) -> None:
+        """Items of a list, or keys and values of a dict: together, or one by one as protocol 0 does."""
+        together = len(entries) > 1 and self.protocol > 0
+        if together:
+            self.emit("MARK")
+        for entry in entries:
+            for value in entry:
+                self.save(value)
+            if not together:
+                self.emit(one)
+        if together:
+            self.emit(many)
+
+    def items(self, value: Mapping[Any, Any]) -> None:
+        self.fill(list(value.items()), "SETITEM", "SETITEMS")
+
+    def listed(self, value: list[Any]) -> None:
+        self.begin("EMPTY_LIST", "LIST")
+        self.fill([(item,) for item in value], "APPEND", "APPENDS")
 
     def call(self, value: Call) -> None:
         self.save(value.function)
@@ -130,40 +199,50 @@ class _Writer:
             self.emit("BUILD")
 
     def mapping(self, value: Mapping[Any, Any]) -> None:
-        self.emit("EMPTY_DICT")
-        self.put()
+        self.begin("EMPTY_DICT", "DICT")
         self.items(value)
 
+    def persistent(self, value: PersistentId) -> None:
+        self.save(value.parts)
+        self.emit("BINPERSID")
+
+    def built(self, value: Built) -> None:
+        self.save(value.value)
+        self.save(value.state)
+        self.emit("BUILD")
+
     def save(self, value: Any) -> None:
-        if value is None or isinstance(value, bool):
-            self.emit({None: "NONE", True: "NEWTRUE", False: "NEWFALSE"}[value])
-        elif isinstance(value, int):
-            self.integer(value)
-        elif isinstance(value, float):
-            self.emit("BINFLOAT", value)
-        elif isinstance(value, str):
-            self.named(value, "BINUNICODE", value)
-        elif isinstance(value, Global):
-            self.named(value, "GLOBAL", value.path)
-        elif isinstance(value, tuple):
-            self.sequence(value)
-        elif isinstance(value, PersistentId):
-            self.save(value.parts)
-            self.emit("BINPERSID")
-        elif isinstance(value, Call):
-            self.call(value)
-        elif isinstance(value, Built):
-            self.save(value.value)
-            self.save(value.state)
-            self.emit("BUILD")
-        else:
-            self.mapping(value)
+        writers: Mapping[type, Callable[[Any], None]] = {
+            type(None): lambda _: self.emit("NONE"),
+            bool: self.boolean,
+            int: self.integer,
+            float: lambda number: self.emit("BINFLOAT", number),
+            str: self.text,
+            tuple: self.sequence,
+            list: self.listed,
+            Global: self.named,
+            PersistentId: self.persistent,
+            Call: self.call,
+            Built: self.built,
+        }
+        write: Callable[[Any], None] = writers.get(type(value), self.mapping)
+        write(value)
 
 
-def write_pickle(value: Any, protocol: int, opcodes: Mapping[str, Mapping[str, Any]]) -> bytes:
-    """The pickle of dicts, tuples, strings, numbers, globals, calls and persistent ids."""
-    writer = _Writer(opcodes)
-    writer.emit("PROTO", protocol)
+def write_pickle(
+    value: Any, protocol: int, opcodes: Mapping[str, Mapping[str, Any]], style: Style | None = None
+) -> bytes:
+    """The pickle of dicts, lists, tuples, strings, numbers, globals, calls and persistent ids.
+
+    `protocol` is the number that it declares, from 2 on; the opcodes are protocol 2's or those of `style`.
+    """
+    writer = _Writer(opcodes, style or Style())
     writer.save(value)
     writer.emit("STOP")
-    return b"".join(writer.parts)
+    body = b"".join(writer.parts)
+    writer.parts = []
+    if protocol >= 2:
+        writer.emit("PROTO", protocol)
+    if writer.protocol >= 4 and len(body) >= _SMALLEST_FRAME:
+        writer.emit("FRAME", len(body))
+    return b"".join([*writer.parts, body])

@@ -82,9 +82,20 @@ def test_an_ordered_dict_given_its_items_at_once_keeps_them(tmp_path):
     assert bytes(found["x"].canonical) == VECTORS["pt-plain"].tensors[0].canonical
 
 
-def test_python_pickles_of_plain_containers_have_no_tensors(tmp_path):
-    value = {"epoch": 3, "lr": 0.5, "names": ["a", None, (1, 2, True)], "more": OrderedDict(a=1), "big": 1 << 70}
-    assert load(with_pickle(tmp_path, pickle.dumps(value, protocol=2))) == {}
+@pytest.mark.parametrize("protocol", range(6))
+def test_python_pickles_of_plain_containers_have_no_tensors(tmp_path, protocol):
+    value = {"epoch": 3, "names": ["a", None, (1, 2, True)], "more": OrderedDict(a=1), "big": 1 << 70, "low": -5}
+    if protocol:  # the oldest writes floats in decimal
+        value["lr"] = 0.5
+    assert load(with_pickle(tmp_path, pickle.dumps(value, protocol=protocol))) == {}
+
+
+@pytest.mark.parametrize(
+    "number", [b"I+1\n", b"I1_0\n", b"I\n", b"L1L", b"I" + b"9" * 5000 + b"\n", "I\u0661\n".encode()]
+)
+def test_a_number_that_is_not_decimal_is_refused(tmp_path, number):
+    with pytest.raises(SpecViolation, match="PT-PKL-03"):
+        load(with_pickle(tmp_path, number + b"."))
 
 
 @pytest.mark.parametrize("ask", ["numpy", "torch", "canonical"])
