@@ -128,7 +128,7 @@ class VectorTemplate:
 
     `each` maps a variable to its values, which stand in the id and the description by their labels. A vector is
     written (`write`), or derived from a sibling by one change; where a change leaves the file valid and alters
-    what it holds, `renames` and `reshapes` say how.
+    what it holds, `renames` and `reshapes` say how. The file of one that is `large` is made when it is needed.
     """
 
     id: str
@@ -144,6 +144,7 @@ class VectorTemplate:
     renames: Mapping[str, str]
     reshapes: Mapping[str, tuple[int, ...]]
     seen_in: tuple[str, ...]
+    large: bool = False
 
 
 @dataclass(frozen=True)

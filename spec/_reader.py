@@ -130,6 +130,7 @@ def _template(entry: Mapping[str, Any], format_name: str) -> VectorTemplate:
         renames=_frozen(entry.get("renames", {})),
         reshapes=_frozen(entry.get("reshapes", {})),
         seen_in=tuple(entry.get("seen_in", ())),
+        large=entry.get("large", False),
     )
 
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from endianproof.vectors._codes import code_of
 from endianproof.vectors._generate import Drift, check, generate
+from endianproof.vectors._large import make
 from endianproof.vectors._manifest import (
     ExpectedTensor,
     PolicyChoice,
     Vector,
+    load_large,
     load_manifest,
     load_vectors,
 )
@@ -23,6 +25,8 @@ __all__ = [
     "check",
     "code_of",
     "generate",
+    "load_large",
     "load_manifest",
     "load_vectors",
+    "make",
 ]

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from endianproof.spec import load_spec
-from endianproof.vectors._codes import ByteOrder, encode, special_codes
+from endianproof.vectors._codes import ByteOrder, special_codes
+from endianproof.vectors._patterns import encode_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from endianproof.spec import ElementType
+    from endianproof.vectors._sparse import Data
 
 __all__ = ["Encoded", "Placed", "apply_file_change", "c_strides", "refuse_unknown", "shape_of"]
 
@@ -27,7 +29,7 @@ class Placed:
     name: str
     element: ElementType
     shape: tuple[int, ...]
-    codes: tuple[int, ...]
+    codes: Sequence[int]
     byte_order: ByteOrder
     at: int = 0
     storage_nbytes: int = 0
@@ -35,9 +37,9 @@ class Placed:
     stride: tuple[int, ...] = ()
     pattern: str | None = None
 
-    def canonical(self) -> bytes:
+    def canonical(self) -> Data:
         """The canonical bytes of the logical elements."""
-        return encode(self.element, self.codes, _canonical_order())
+        return encode_all(self.element, self.codes, _canonical_order())
 
     def moved(self, at: int) -> Placed:
         """The same, its storage at another byte of the file."""
@@ -48,7 +50,7 @@ class Placed:
 class Encoded:
     """A file's bytes, and the tensors that a conforming loader finds in it."""
 
-    data: bytes
+    data: Data
     tensors: tuple[Placed, ...] = field(default_factory=tuple)
 
 
@@ -74,14 +76,14 @@ def refuse_unknown(entry: Mapping[str, Any], known: Sequence[str], what: str) ->
             raise ValueError(f"{what}: {key!r} is not known here; there are {', '.join(known)}")
 
 
-_FILE_CHANGES: Mapping[str, Callable[[bytes, Any], bytes]] = {
+_FILE_CHANGES: Mapping[str, Callable[[Data, Any], Data]] = {
     "keep": lambda data, count: data[:count],
     "cut": lambda data, count: data[: len(data) - count],
     "append": lambda data, digits: data + bytes.fromhex(digits),
 }
 
 
-def apply_file_change(data: bytes, change: Mapping[str, Any] | None) -> bytes:
+def apply_file_change(data: Data, change: Mapping[str, Any] | None) -> Data:
     """Apply a change of the finished file: keep the first bytes, cut off the last, or append some."""
     for kind, value in (change or {}).get("file", {}).items():
         data = _FILE_CHANGES[kind](data, value)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from endianproof.spec import load_spec
 from endianproof.vectors._expand import encode_recipe, recipes
+from endianproof.vectors._manifest import LARGE, MANIFEST
+from endianproof.vectors._patterns import ZerosFirst, encode_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from endianproof.spec import Format, Spec
     from endianproof.vectors._encoded import Encoded, Placed
     from endianproof.vectors._expand import Recipe
+    from endianproof.vectors._sparse import Data
 
 __all__ = ["Drift", "check", "generate"]
 
@@ -35,20 +38,28 @@ class Drift:
     kind: str
 
 
-def _values(tensor: Placed, canonical: bytes) -> dict[str, Any]:
+def _values(tensor: Placed, canonical: Data) -> dict[str, Any]:
+    """What the manifest says of the elements, with their digest; that of 4 GiB is left to those who need it."""
+    if not isinstance(canonical, bytes):
+        assert isinstance(tensor.codes, ZerosFirst), "nothing else is that long"
+        rest = encode_all(tensor.element, tensor.codes.rest, "little")
+        assert isinstance(rest, bytes), "what follows the zeros is short"
+        return {"zeros": len(canonical) - len(rest), "data": base64.b64encode(rest).decode("ascii")}
+    return {**_plain_values(tensor, canonical), "sha256": hashlib.sha256(canonical).hexdigest()}
+
+
+def _plain_values(tensor: Placed, canonical: bytes) -> dict[str, Any]:
     if tensor.pattern is not None and len(canonical) > _INLINE_BYTES:
         return {"pattern": tensor.pattern, "count": len(tensor.codes)}
     return {"data": base64.b64encode(canonical).decode("ascii")}
 
 
 def _tensor_entry(tensor: Placed) -> dict[str, Any]:
-    canonical = tensor.canonical()
     return {
         "name": tensor.name,
         "dtype": tensor.element.name,
         "shape": list(tensor.shape),
-        **_values(tensor, canonical),
-        "sha256": hashlib.sha256(canonical).hexdigest(),
+        **_values(tensor, tensor.canonical()),
         "at": tensor.at,
         "storage_nbytes": tensor.storage_nbytes,
         "byte_order": tensor.byte_order,
@@ -62,12 +73,24 @@ def _change_in_words(change: Mapping[str, Any]) -> str:
     return text if len(text) <= 200 else text[:200] + " ..."
 
 
+def _identity(encoded: Encoded, *, large: bool) -> dict[str, Any]:
+    if large:
+        return {"large": True}
+    return {"sha256": hashlib.sha256(_shipped(encoded)).hexdigest()}
+
+
+def _shipped(encoded: Encoded) -> bytes:
+    if not isinstance(encoded.data, bytes):
+        raise ValueError(f"a file of {len(encoded.data)} bytes is not shipped: its vector has to be `large`")  # noqa: TRY004 (the specification's fault)
+    return encoded.data
+
+
 def _entry(recipe: Recipe, encoded: Encoded, file: str, form: Format) -> dict[str, Any]:
     template = recipe.template
     entry: dict[str, Any] = {
         "id": recipe.id,
         "file": file,
-        "sha256": hashlib.sha256(encoded.data).hexdigest(),
+        **_identity(encoded, large=template.large),
         "size": len(encoded.data),
         "rules": list(template.rules),
         "verdict": template.verdict,
@@ -101,13 +124,16 @@ def _files(spec: Spec) -> Iterator[tuple[str, bytes]]:
     """Every file of the room that the specification makes: relative name and bytes."""
     for form in spec.formats.values():
         found = recipes(form)
-        entries = []
+        entries: dict[str, list[dict[str, Any]]] = {MANIFEST: [], LARGE: []}
         for recipe in found.values():
             encoded = encode_recipe(recipe, found, form, spec)
             name = f"{recipe.id}.{form.extension}"
-            entries.append(_entry(recipe, encoded, name, form))
-            yield f"{form.name}/{name}", encoded.data
-        yield f"{form.name}/manifest.json", _manifest(form, entries)
+            entries[LARGE if recipe.template.large else MANIFEST].append(_entry(recipe, encoded, name, form))
+            if not recipe.template.large:
+                yield f"{form.name}/{name}", _shipped(encoded)
+        for manifest, listed in entries.items():
+            if listed:
+                yield f"{form.name}/{manifest}", _manifest(form, listed)
 
 
 def _write(path: Path, data: bytes) -> None:

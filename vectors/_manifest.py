@@ -1,6 +1,7 @@
 """Manifests: what a conforming loader makes of each golden file.
 
 One `manifest.json` per format, one vector per line, validated by `manifest.schema.json`. Ids are permanent.
+`large.json`, of the same form, lists the vectors whose files are made when they are needed: most are past 4 GiB.
 Canonical bytes stand in the manifest itself, or as the named pattern that yields them where that is shorter.
 """
 
@@ -10,6 +11,7 @@ import base64
 import functools
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -17,13 +19,26 @@ from typing import TYPE_CHECKING, Any
 
 from endianproof.spec import load_spec
 from endianproof.vectors._patterns import canonical_pattern
+from endianproof.vectors._sparse import run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ExpectedTensor", "PolicyChoice", "Vector", "load_manifest", "load_vectors"]
+    from endianproof.vectors._sparse import Data
+
+__all__ = [
+    "LARGE",
+    "MANIFEST",
+    "ExpectedTensor",
+    "PolicyChoice",
+    "Vector",
+    "load_large",
+    "load_manifest",
+    "load_vectors",
+]
 
 ROOM = Path(__file__).resolve().parent
+MANIFEST, LARGE = "manifest.json", "large.json"
 
 
 @dataclass(frozen=True)
@@ -31,7 +46,8 @@ class ExpectedTensor:
     """What a conforming loader returns under one name, and where the file keeps it.
 
     `shape`, `storage_offset` and `stride` are in elements. `at` is the byte offset in the file at which the
-    tensor's storage begins, `storage_nbytes` its length; `byte_order` is the order on disk.
+    tensor's storage begins, `storage_nbytes` its length; `byte_order` is the order on disk. `sha256` is that of
+    the canonical bytes, "" for a tensor of a large vector until its file is made.
     """
 
     name: str
@@ -46,8 +62,22 @@ class ExpectedTensor:
     source: Mapping[str, Any]
 
     @property
+    def nbytes(self) -> int:
+        """How many canonical bytes there are."""
+        return (math.prod(self.shape) * load_spec().element_types[self.dtype].bits + 7) // 8
+
+    @property
+    def contents(self) -> Data:
+        """The canonical bytes, as a run of zeros and what follows it where they are very many."""
+        if "zeros" not in self.source:
+            return self.canonical
+        return run(0, self.source["zeros"]) + base64.b64decode(self.source["data"], validate=True)
+
+    @property
     def canonical(self) -> bytes:
         """The canonical bytes: C order, each element little-endian."""
+        if "zeros" in self.source:
+            raise ValueError(f"the canonical bytes of {self.name!r} are too many: {self.nbytes}")
         if "data" in self.source:
             data = base64.b64decode(self.source["data"], validate=True)
         else:
@@ -73,7 +103,8 @@ class Vector:
     """One golden file and its verdict: `accept`, `reject`, or `may` (then `policy` is there).
 
     `derived_from` and `change` name the sibling it differs from and the one stated change; `seen_in` are ids
-    of real bugs it would have caught. A `may` vector has the tensors of a loader that accepts it.
+    of real bugs it would have caught. A `may` vector has the tensors of a loader that accepts it. The file of a
+    `large` one is not there, and has no digest: `endianproof.vectors.make` makes it.
     """
 
     id: str
@@ -89,15 +120,16 @@ class Vector:
     derived_from: str | None = None
     change: str | None = None
     seen_in: tuple[str, ...] = ()
+    large: bool = False
 
 
 def _tensor(entry: Mapping[str, Any]) -> ExpectedTensor:
-    source = {key: entry[key] for key in ("data", "pattern", "count") if key in entry}
+    source = {key: entry[key] for key in ("data", "pattern", "count", "zeros") if key in entry}
     return ExpectedTensor(
         name=entry["name"],
         dtype=entry["dtype"],
         shape=tuple(entry["shape"]),
-        sha256=entry["sha256"],
+        sha256=entry.get("sha256", ""),
         at=entry["at"],
         storage_nbytes=entry["storage_nbytes"],
         byte_order=entry["byte_order"],
@@ -112,7 +144,7 @@ def _vector(entry: Mapping[str, Any], format_name: str, folder: Path) -> Vector:
         id=entry["id"],
         format=format_name,
         path=folder / entry["file"],
-        sha256=entry["sha256"],
+        sha256=entry.get("sha256", ""),
         size=entry["size"],
         rules=tuple(entry["rules"]),
         verdict=entry["verdict"],
@@ -122,6 +154,7 @@ def _vector(entry: Mapping[str, Any], format_name: str, folder: Path) -> Vector:
         derived_from=entry.get("from"),
         change=entry.get("change"),
         seen_in=tuple(entry.get("seen_in", ())),
+        large=entry.get("large", False),
     )
 
 
@@ -136,4 +169,11 @@ def load_manifest(path: Path) -> tuple[Vector, ...]:
 @functools.cache
 def load_vectors() -> tuple[Vector, ...]:
     """Every committed vector of every format, formats in the specification's order."""
-    return tuple(vector for name in load_spec().formats for vector in load_manifest(ROOM / name / "manifest.json"))
+    return tuple(vector for name in load_spec().formats for vector in load_manifest(ROOM / name / MANIFEST))
+
+
+@functools.cache
+def load_large() -> tuple[Vector, ...]:
+    """Every vector whose file is made when it is needed, in the same order."""
+    paths = (ROOM / name / LARGE for name in load_spec().formats)
+    return tuple(vector for path in paths if path.exists() for vector in load_manifest(path))

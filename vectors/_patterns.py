@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, overload
 
 from endianproof.spec import load_spec
-from endianproof.vectors._codes import code_of, component_of, encode, is_finite, special_codes
+from endianproof.vectors._codes import ByteOrder, code_of, component_of, encode, is_finite, special_codes
+from endianproof.vectors._sparse import run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from endianproof.spec import ElementType
+    from endianproof.vectors._sparse import Data
 
-__all__ = ["canonical_pattern", "codes_for"]
+__all__ = ["ZerosFirst", "canonical_pattern", "codes_for", "encode_all"]
 
 
 def _is_telling(element: ElementType, code: int) -> bool:
@@ -66,13 +70,49 @@ def _special(element: ElementType, count: int) -> list[int]:
 _PATTERNS = {"all": _all, "distinct": _distinct, "special": _special, "walking": _walking}
 
 
-def codes_for(element: ElementType, values: str | Sequence[int], count: int) -> list[int]:
-    """`count` codes: of the named pattern, or the given ones, repeated. Raises ValueError for an unknown name."""
+@dataclass(frozen=True)
+class ZerosFirst(Sequence[int]):
+    """Codes that begin with more zeros than one would write out."""
+
+    zeros: int
+    rest: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return self.zeros + len(self.rest)
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[int, ...]: ...
+    def __getitem__(self, index: int | slice) -> int | tuple[int, ...]:
+        places = range(len(self))[index]
+        if isinstance(places, range):
+            return tuple(self[place] for place in places)
+        return 0 if places < self.zeros else self.rest[places - self.zeros]
+
+
+def codes_for(element: ElementType, values: str | Sequence[int], count: int, zeros: int = 0) -> Sequence[int]:
+    """`count` codes: of the named pattern, or the given ones, repeated; the first `zeros` of them are 0.
+
+    Raises ValueError for an unknown name.
+    """
+    if zeros:
+        return ZerosFirst(zeros, tuple(codes_for(element, values, count - zeros)))
     if isinstance(values, str):
         if values not in _PATTERNS or values not in load_spec().patterns:
             raise ValueError(f"{values!r} is no pattern; there are {', '.join(load_spec().patterns)}")
-        return _PATTERNS[values](element, count)
-    return [values[index % len(values)] for index in range(count)]
+        return tuple(_PATTERNS[values](element, count))
+    return tuple(values[index % len(values)] for index in range(count))
+
+
+def encode_all(element: ElementType, codes: Sequence[int], order: ByteOrder) -> Data:
+    """The bytes of codes, the many zeros before them as a run. Raises ValueError where those end within a byte."""
+    if not isinstance(codes, ZerosFirst):
+        return encode(element, codes, order)
+    zeros = element.nbytes(codes.zeros)
+    if zeros is None:
+        raise ValueError(f"{codes.zeros} elements of {element.name} do not fill whole bytes")
+    return run(0, zeros) + encode(element, codes.rest, order)
 
 
 @functools.lru_cache(maxsize=32)

@@ -6,7 +6,6 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from endianproof.vectors._codes import encode as encode_codes
 from endianproof.vectors._encoded import (
     Encoded,
     Placed,
@@ -15,13 +14,15 @@ from endianproof.vectors._encoded import (
     refuse_unknown,
     shape_of,
 )
-from endianproof.vectors._patterns import codes_for
-from endianproof.vectors._structs import pack
+from endianproof.vectors._patterns import codes_for, encode_all
+from endianproof.vectors._sparse import join, run
+from endianproof.vectors._structs import pack_data
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from endianproof.spec import Format, Spec
+    from endianproof.vectors._sparse import Data
 
 __all__ = ["encode"]
 
@@ -30,7 +31,7 @@ _CHANGES = ("file", "header_bytes", "header_length", "header_text", "shift")
 
 
 def _place(tensor: Mapping[str, Any], start: int, form: Format, spec: Spec) -> Placed:
-    refuse_unknown(tensor, ("name", "dtype", "shape", "values"), "tensor")
+    refuse_unknown(tensor, ("name", "dtype", "shape", "values", "leading_zeros"), "tensor")
     element = spec.element_types[tensor["dtype"]]
     shape = shape_of(tensor["shape"], element)
     count = math.prod(shape)
@@ -41,7 +42,7 @@ def _place(tensor: Mapping[str, Any], start: int, form: Format, spec: Spec) -> P
         name=tensor["name"],
         element=element,
         shape=shape,
-        codes=tuple(codes_for(element, tensor["values"], count)),
+        codes=codes_for(element, tensor["values"], count, tensor.get("leading_zeros", 0)),
         byte_order=form.layout["byte_order"],
         at=start,
         storage_nbytes=nbytes,
@@ -58,7 +59,7 @@ def _place_all(write: Mapping[str, Any], form: Format, spec: Spec) -> list[Place
     return placed
 
 
-def _shifted(offsets: dict[str, list[int]], buffer: bytes, change: Mapping[str, Any]) -> bytes:
+def _shifted(offsets: dict[str, list[int]], buffer: Data, change: Mapping[str, Any]) -> Data:
     """Move tensors, and keep the buffer's length right: bytes that nobody owns, or the last ones gone."""
     by = change["by"]
     start = offsets[change["tensors"][0]][0]
@@ -97,7 +98,7 @@ def _replaced(text: str, change: Mapping[str, Any]) -> str:
     return text.replace(change["replace"], change["with"] * change.get("times", 1))
 
 
-def _padded(header: bytes, write: Mapping[str, Any], form: Format) -> bytes:
+def _padded(header: bytes, write: Mapping[str, Any], form: Format) -> Data:
     layout = form.layout
     padding: int = -len(header) % layout["alignment"]
     if "padding" in write:
@@ -106,19 +107,21 @@ def _padded(header: bytes, write: Mapping[str, Any], form: Format) -> bytes:
         padding = (write["length_modulo_8"] - len(header)) % 8
     elif "header_length" in write:
         padding = write["header_length"] - len(header)
-    return header + bytes([layout["padding_byte"]]) * padding
+    return header + run(layout["padding_byte"], padding)
 
 
-def _changed_bytes(header: bytes, change: Mapping[str, Any]) -> bytes:
+def _changed_bytes(header: Data, change: Mapping[str, Any]) -> Data:
     text, raw = change.get("header_text", {}), change.get("header_bytes", {})
     if "replace" in raw:
+        if not isinstance(header, bytes):
+            raise ValueError("no byte of so long a header is replaced")
         header = header.replace(bytes.fromhex(raw["replace"]), bytes.fromhex(raw["with"]), raw["count"])
     prefix: bytes = text.get("prefix", "").encode() + bytes.fromhex(raw.get("prefix", ""))
     suffix: bytes = text.get("suffix", "").encode() + bytes.fromhex(raw.get("suffix", ""))
     return prefix + header + suffix
 
 
-def _length(header: bytes, change: Mapping[str, Any]) -> int:
+def _length(header: Data, change: Mapping[str, Any]) -> int:
     how = change.get("header_length", {})
     length = int(how.get("set", len(header) + how.get("add", 0)))
     return int.from_bytes(length.to_bytes(8, "little"), "big") if how.get("byte_order") == "big" else length
@@ -130,13 +133,13 @@ def encode(write: Mapping[str, Any], change: Mapping[str, Any] | None, form: For
     refuse_unknown(write, _WRITE, "write")
     refuse_unknown(change, _CHANGES, "change")
     placed = _place_all(write, form, spec)
-    buffer = b"".join(encode_codes(t.element, t.codes, t.byte_order) for t in placed)
+    buffer = join(encode_all(t.element, t.codes, t.byte_order) for t in placed)
     offsets = {tensor.name: [tensor.at, tensor.at + tensor.storage_nbytes] for tensor in placed}
     if "shift" in change:
         buffer = _shifted(offsets, buffer, change["shift"])
     text = _replaced(_header_text(write, placed, offsets, form), change.get("header_text", {}))
     header = _changed_bytes(_padded(text.encode(), write, form), change)
     values = {"header_length": _length(header, change), "header": header, "buffer": buffer}
-    data = pack(form.layout["seq"], values)
+    data = pack_data(form.layout["seq"], values)
     start = len(data) - len(buffer)
     return Encoded(apply_file_change(data, change), tuple(tensor.moved(start + tensor.at) for tensor in placed))

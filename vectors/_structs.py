@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from endianproof.vectors._sparse import Sparse, join
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["pack", "pack_integer"]
+    from endianproof.vectors._sparse import Data
+
+__all__ = ["pack", "pack_data", "pack_integer"]
 
 
 def pack_integer(kind: str, value: int) -> bytes:
@@ -16,15 +20,16 @@ def pack_integer(kind: str, value: int) -> bytes:
     return (value % (1 << 8 * size)).to_bytes(size, "big" if kind.endswith("be") else "little")
 
 
-def _field(entry: Mapping[str, Any], values: Mapping[str, Any]) -> bytes:
+def _field(entry: Mapping[str, Any], values: Mapping[str, Any]) -> Data:
     if "contents" in entry:
         return bytes(entry["contents"])
     if "type" in entry:
         return pack_integer(entry["type"], values.get(entry["id"], 0))
-    return bytes(values.get(entry["id"], b""))
+    value = values.get(entry["id"], b"")
+    return value if isinstance(value, Sparse) else bytes(value)
 
 
-def pack(fields: Sequence[Mapping[str, Any]], values: Mapping[str, Any]) -> bytes:
+def pack_data(fields: Sequence[Mapping[str, Any]], values: Mapping[str, Any]) -> Data:
     """The bytes of all fields; a field without a value is zero or empty. Lengths follow from what they count.
 
     Raises ValueError for a value that no field takes.
@@ -33,4 +38,12 @@ def pack(fields: Sequence[Mapping[str, Any]], values: Mapping[str, Any]) -> byte
     known = {entry["id"] for entry in fields}
     if not values.keys() <= known:
         raise ValueError(f"no field for {sorted(values.keys() - known)}")
-    return b"".join(_field(entry, {**counted, **values}) for entry in fields)
+    return join(_field(entry, {**counted, **values}) for entry in fields)
+
+
+def pack(fields: Sequence[Mapping[str, Any]], values: Mapping[str, Any]) -> bytes:
+    """The same, of fields that hold plain bytes."""
+    data = pack_data(fields, values)
+    if not isinstance(data, bytes):
+        raise TypeError("a run is too long for this structure")
+    return data

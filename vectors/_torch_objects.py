@@ -9,21 +9,22 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from endianproof.vectors._codes import ByteOrder, conjugate, negate
-from endianproof.vectors._codes import encode as encode_codes
 from endianproof.vectors._encoded import Placed, c_strides, refuse_unknown, shape_of
-from endianproof.vectors._patterns import codes_for
+from endianproof.vectors._patterns import codes_for, encode_all
 from endianproof.vectors._pickle import Built, Call, Global, PersistentId, write_pickle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from endianproof.spec import ElementType, Format, Spec
+    from endianproof.vectors._sparse import Data
 
 __all__ = ["Storage", "View", "placed", "torch_pickle", "torch_views"]
 
 _TENSOR = (
     "copies",
     "dtype",
+    "leading_zeros",
     "metadata",
     "name",
     "offset",
@@ -41,11 +42,11 @@ _RESOLVE: Mapping[str, Callable[[ElementType, int], int]] = {"conjugate": conjug
 class Storage:
     key: str
     element: ElementType
-    codes: tuple[int, ...]
+    codes: Sequence[int]
     pattern: str | None
 
-    def data(self, order: ByteOrder) -> bytes:
-        return encode_codes(self.element, self.codes, order)
+    def data(self, order: ByteOrder) -> Data:
+        return encode_all(self.element, self.codes, order)
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,8 @@ class View:
 def _storage(key: str, entry: Mapping[str, Any], count: int, spec: Spec) -> Storage:
     element = spec.element_types[entry["dtype"]]
     values = entry["values"]
-    return Storage(
-        key, element, tuple(codes_for(element, values, count)), values if isinstance(values, str) else None
-    )
+    codes = codes_for(element, values, count, entry.get("leading_zeros", 0))
+    return Storage(key, element, codes, values if isinstance(values, str) else None)
 
 
 def torch_views(write: Mapping[str, Any], form: Format, spec: Spec) -> list[View]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from endianproof.spec import Format, Spec
+    from endianproof.vectors._sparse import Data
 
 __all__ = ["encode"]
 
@@ -43,7 +44,7 @@ def _records(pickle: bytes, views: Sequence[View], write: Mapping[str, Any], for
     return [Record(names["pickle"], pickle), *first, *data, *last]
 
 
-def _overwritten(data: bytes, how: Mapping[str, Any]) -> bytes:
+def _overwritten(data: Data, how: Mapping[str, Any]) -> Data:
     new = bytes.fromhex(how["with"])
     return data[: how["at"]] + new + data[how["at"] + len(new) :]
 

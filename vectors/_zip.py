@@ -6,14 +6,16 @@ checksums, repeated names, chosen alignment), and its defaults differ between re
 
 from __future__ import annotations
 
-import binascii
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from endianproof.vectors._sparse import crc32
 from endianproof.vectors._structs import pack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from endianproof.vectors._sparse import Data
 
 __all__ = ["Archive", "Record", "write_zip"]
 
@@ -27,24 +29,31 @@ class Record:
     """One record: its full name, its bytes, its method; and a checksum to state in place of the right one."""
 
     name: str
-    data: bytes
+    data: Data
     method: str = "stored"
     state_crc: int | None = None
 
     @property
     def crc32(self) -> int:
         """The checksum that the archive states."""
-        return binascii.crc32(self.data) if self.state_crc is None else self.state_crc
+        return crc32(self.data) if self.state_crc is None else self.state_crc
 
     @property
-    def stored(self) -> bytes:
+    def stored(self) -> Data:
         """The bytes in the archive."""
-        return _deflated(self.data) if self.method == "deflated" else self.data
+        if self.method != "deflated":
+            return self.data
+        if not isinstance(self.data, bytes):
+            raise ValueError(f"{self.name} is too long to be compressed")  # noqa: TRY004 (the specification's fault)
+        return _deflated(self.data)
 
 
 @dataclass(frozen=True)
 class Archive:
-    """How the archive is written. `zip64` is `always` (as torch does), `none`, or `fields` (sizes there too)."""
+    """How the archive is written. `zip64` is `always` (as torch does), `none`, or `fields` (sizes there too).
+
+    Sizes and offsets past 4 GiB are in zip64 extra fields, whichever it is.
+    """
 
     alignment: int
     zip64: str = "always"
@@ -64,6 +73,20 @@ def _deflated(data: bytes) -> bytes:
         count += width
     count += 7  # the end of the block is code 0000000
     return bits.to_bytes((count + 7) // 8, "little")
+
+
+def _zip64(values: Mapping[str, int], layout: Mapping[str, Any]) -> bytes:
+    """The extra field with those of its numbers that are given."""
+    fields = [entry for entry in layout["zip64_extra"] if entry["id"] in values]
+    if not values:
+        return b""
+    return pack(layout["extra_field"], {"tag": layout["extra_tags"]["zip64"], "body": pack(fields, values)})
+
+
+def _wide(values: Mapping[str, int], layout: Mapping[str, Any]) -> dict[str, int]:
+    """The numbers that a header's own fields cannot hold."""
+    ids = [entry["id"] for entry in layout["zip64_extra"]]
+    return {name: value for name, value in values.items() if name in ids and value >= _FILLED[4]}
 
 
 def _padding(at: int, name: bytes, layout: Mapping[str, Any], archive: Archive) -> bytes:
@@ -89,26 +112,27 @@ def _sizes(record: Record) -> dict[str, int]:
     return {"crc32": record.crc32, "compressed_size": len(record.stored), "size": len(record.data)}
 
 
-def _local(record: Record, at: int, layout: Mapping[str, Any], archive: Archive) -> tuple[bytes, int]:
+def _local(record: Record, at: int, layout: Mapping[str, Any], archive: Archive) -> tuple[Data, int]:
     """The local header with the data and what follows it; and the byte of the file where the data begin."""
-    extra = _padding(at, record.name.encode(), layout, archive)
-    sizes = {} if archive.descriptors else _sizes(record)
-    header = pack(layout["local_file_header"], {**_common(record, layout, archive), **sizes, "extra": extra})
-    descriptor = pack(layout["data_descriptor"], _sizes(record)) if archive.descriptors else b""
+    sizes = _sizes(record)
+    wide = _wide(sizes, layout)
+    extra = _zip64(wide, layout)
+    extra += _padding(at + len(extra), record.name.encode(), layout, archive)
+    stated = {} if archive.descriptors else sizes | dict.fromkeys(wide, _FILLED[4])
+    header = pack(layout["local_file_header"], {**_common(record, layout, archive), **stated, "extra": extra})
+    kind = "zip64_data_descriptor" if wide else "data_descriptor"
+    descriptor = pack(layout[kind], sizes) if archive.descriptors else b""
     return header + record.stored + descriptor, at + len(header)
 
 
 def _central(record: Record, at: int, layout: Mapping[str, Any], archive: Archive) -> bytes:
     values = {**_sizes(record), "local_header_offset": at}
-    extra = b""
+    wide = _wide(values, layout)
     if archive.zip64 == "fields":
         wide = {entry["id"]: values[entry["id"]] for entry in layout["zip64_extra"]}
-        extra = pack(
-            layout["extra_field"],
-            {"tag": layout["extra_tags"]["zip64"], "body": pack(layout["zip64_extra"], wide)},
-        )
-        values.update(dict.fromkeys(wide, _FILLED[4]))
-    return pack(layout["central_directory_header"], {**_common(record, layout, archive), **values, "extra": extra})
+    values.update(dict.fromkeys(wide, _FILLED[4]))
+    numbers = {**_common(record, layout, archive), **values, "extra": _zip64(wide, layout)}
+    return pack(layout["central_directory_header"], numbers)
 
 
 def _ending(directory: bytes, start: int, count: int, layout: Mapping[str, Any], archive: Archive) -> bytes:
@@ -134,14 +158,16 @@ def _ending(directory: bytes, start: int, count: int, layout: Mapping[str, Any],
         where = {"disk_entries": _FILLED[2], "entries": _FILLED[2]} | dict.fromkeys(
             ("directory_size", "directory_offset"), _FILLED[4]
         )
+    where["directory_offset"] = min(where["directory_offset"], _FILLED[4])
     return wide + pack(layout["end_of_central_directory"], {**where, "comment": archive.comment})
 
 
 def write_zip(
     records: Sequence[Record], archive: Archive, layout: Mapping[str, Any]
-) -> tuple[bytes, dict[str, int]]:
+) -> tuple[Data, dict[str, int]]:
     """The archive's bytes, and where each record's data begin in it (of a repeated name, the first)."""
-    data, central = b"", b""
+    data: Data = b""
+    central = b""
     places: dict[str, int] = {}
     for record in records:
         local, start = _local(record, len(data), layout, archive)
