@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from endianproof.spec import load_spec
 from endianproof.vectors._codes import ByteOrder, special_codes
 from endianproof.vectors._patterns import encode_all
+from endianproof.vectors._sparse import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,9 +38,13 @@ class Placed:
     stride: tuple[int, ...] = ()
     pattern: str | None = None
 
-    def canonical(self) -> Data:
-        """The canonical bytes of the logical elements."""
+    def contents(self) -> Data:
+        """The canonical bytes of the logical elements, very many zeros among them as a run."""
         return encode_all(self.element, self.codes, _canonical_order())
+
+    def canonical(self) -> bytes:
+        """The canonical bytes of the logical elements. Raises ValueError where they are too many."""
+        return plain(self.contents())
 
     def moved(self, at: int) -> Placed:
         """The same, its storage at another byte of the file."""
@@ -50,8 +55,13 @@ class Placed:
 class Encoded:
     """A file's bytes, and the tensors that a conforming loader finds in it."""
 
-    data: Data
+    contents: Data
     tensors: tuple[Placed, ...] = field(default_factory=tuple)
+
+    @property
+    def data(self) -> bytes:
+        """The bytes of a file that is not large. Raises ValueError for one that is."""
+        return plain(self.contents)
 
 
 def _canonical_order() -> ByteOrder:

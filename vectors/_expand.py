@@ -105,5 +105,5 @@ def encode_recipe(recipe: Recipe, siblings: Mapping[str, Recipe], form: Format, 
     write = recipe.write if recipe.derived_from is None else siblings[recipe.derived_from].write
     encoded: Encoded = encoder.encode(write, recipe.change, form, spec)
     if recipe.template.verdict == "reject":
-        return Encoded(encoded.data)
-    return Encoded(encoded.data, tuple(_adjusted(tensor, recipe.template) for tensor in encoded.tensors))
+        return Encoded(encoded.contents)
+    return Encoded(encoded.contents, tuple(_adjusted(tensor, recipe.template) for tensor in encoded.tensors))

@@ -109,7 +109,7 @@ def _is_small(write: Mapping[str, Any]) -> bool:
 @functools.cache
 def _siblings(form_name: str) -> tuple[Recipe, ...]:
     """The vectors that the specification writes and a conforming loader loads."""
-    found = recipes(load_spec().formats[form_name]).values()
+    found = [one for one in recipes(load_spec().formats[form_name]).values() if not one.template.large]
     return tuple(one for one in found if one.write and one.template.verdict == "accept" and _is_small(one.write))
 
 
@@ -117,7 +117,7 @@ def _siblings(form_name: str) -> tuple[Recipe, ...]:
 def _stated_changes(form_name: str) -> tuple[tuple[Recipe, Recipe], ...]:
     """The vectors that the specification makes by one change, each behind the sibling that it is made from."""
     found = recipes(load_spec().formats[form_name])
-    derived = (one for one in found.values() if one.derived_from is not None)
+    derived = (one for one in found.values() if one.derived_from is not None and not one.template.large)
     return tuple((found[str(one.derived_from)], one) for one in derived)
 
 

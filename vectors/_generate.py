@@ -14,6 +14,7 @@ from endianproof.spec import load_spec
 from endianproof.vectors._expand import encode_recipe, recipes
 from endianproof.vectors._manifest import LARGE, MANIFEST
 from endianproof.vectors._patterns import ZerosFirst, encode_all
+from endianproof.vectors._sparse import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,8 +43,7 @@ def _values(tensor: Placed, canonical: Data) -> dict[str, Any]:
     """What the manifest says of the elements, with their digest; that of 4 GiB is left to those who need it."""
     if not isinstance(canonical, bytes):
         assert isinstance(tensor.codes, ZerosFirst), "nothing else is that long"
-        rest = encode_all(tensor.element, tensor.codes.rest, "little")
-        assert isinstance(rest, bytes), "what follows the zeros is short"
+        rest = plain(encode_all(tensor.element, tensor.codes.rest, "little"))
         return {"zeros": len(canonical) - len(rest), "data": base64.b64encode(rest).decode("ascii")}
     return {**_plain_values(tensor, canonical), "sha256": hashlib.sha256(canonical).hexdigest()}
 
@@ -59,7 +59,7 @@ def _tensor_entry(tensor: Placed) -> dict[str, Any]:
         "name": tensor.name,
         "dtype": tensor.element.name,
         "shape": list(tensor.shape),
-        **_values(tensor, tensor.canonical()),
+        **_values(tensor, tensor.contents()),
         "at": tensor.at,
         "storage_nbytes": tensor.storage_nbytes,
         "byte_order": tensor.byte_order,
@@ -73,25 +73,13 @@ def _change_in_words(change: Mapping[str, Any]) -> str:
     return text if len(text) <= 200 else text[:200] + " ..."
 
 
-def _identity(encoded: Encoded, *, large: bool) -> dict[str, Any]:
-    if large:
-        return {"large": True}
-    return {"sha256": hashlib.sha256(_shipped(encoded)).hexdigest()}
-
-
-def _shipped(encoded: Encoded) -> bytes:
-    if not isinstance(encoded.data, bytes):
-        raise ValueError(f"a file of {len(encoded.data)} bytes is not shipped: its vector has to be `large`")  # noqa: TRY004 (the specification's fault)
-    return encoded.data
-
-
 def _entry(recipe: Recipe, encoded: Encoded, file: str, form: Format) -> dict[str, Any]:
     template = recipe.template
     entry: dict[str, Any] = {
         "id": recipe.id,
         "file": file,
-        **_identity(encoded, large=template.large),
-        "size": len(encoded.data),
+        **({"large": True} if template.large else {"sha256": hashlib.sha256(encoded.data).hexdigest()}),
+        "size": len(encoded.contents),
         "rules": list(template.rules),
         "verdict": template.verdict,
         "description": recipe.description,
@@ -130,7 +118,7 @@ def _files(spec: Spec) -> Iterator[tuple[str, bytes]]:
             name = f"{recipe.id}.{form.extension}"
             entries[LARGE if recipe.template.large else MANIFEST].append(_entry(recipe, encoded, name, form))
             if not recipe.template.large:
-                yield f"{form.name}/{name}", _shipped(encoded)
+                yield f"{form.name}/{name}", encoded.data
         for manifest, listed in entries.items():
             if listed:
                 yield f"{form.name}/{manifest}", _manifest(form, listed)

@@ -33,9 +33,9 @@ def make(vector: Vector, folder: Path) -> Vector:
     spec = load_spec()
     found = _recipes(vector.format)
     encoded = encode_recipe(found[vector.id], found, spec.formats[vector.format], spec)
-    if len(encoded.data) != vector.size:
-        raise ValueError(f"manifest is damaged: {vector.id} has {len(encoded.data)} bytes, not {vector.size}")
+    if len(encoded.contents) != vector.size:
+        raise ValueError(f"manifest is damaged: {vector.id} has {len(encoded.contents)} bytes, not {vector.size}")
     path = folder / vector.path.name
-    write(encoded.data, path)
+    write(encoded.contents, path)
     tensors = (replace(tensor, sha256=tensor.sha256 or sha256(tensor.contents)) for tensor in vector.tensors)
     return replace(vector, path=path, tensors=tuple(tensors))

@@ -15,7 +15,7 @@ from endianproof.vectors._encoded import (
     shape_of,
 )
 from endianproof.vectors._patterns import codes_for, encode_all
-from endianproof.vectors._sparse import join, run
+from endianproof.vectors._sparse import join, plain, run
 from endianproof.vectors._structs import pack_data
 
 if TYPE_CHECKING:
@@ -113,9 +113,7 @@ def _padded(header: bytes, write: Mapping[str, Any], form: Format) -> Data:
 def _changed_bytes(header: Data, change: Mapping[str, Any]) -> Data:
     text, raw = change.get("header_text", {}), change.get("header_bytes", {})
     if "replace" in raw:
-        if not isinstance(header, bytes):
-            raise ValueError("no byte of so long a header is replaced")
-        header = header.replace(bytes.fromhex(raw["replace"]), bytes.fromhex(raw["with"]), raw["count"])
+        header = plain(header).replace(bytes.fromhex(raw["replace"]), bytes.fromhex(raw["with"]), raw["count"])
     prefix: bytes = text.get("prefix", "").encode() + bytes.fromhex(raw.get("prefix", ""))
     suffix: bytes = text.get("suffix", "").encode() + bytes.fromhex(raw.get("suffix", ""))
     return prefix + header + suffix

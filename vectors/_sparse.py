@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["Data", "Run", "Sparse", "crc32", "join", "run", "sha256", "write"]
+__all__ = ["Data", "Run", "Sparse", "crc32", "join", "plain", "run", "sha256", "write"]
 
 _SHORT = 1 << 20  # bytes; shorter runs are plain bytes
 _CHUNK = 1 << 20
@@ -77,6 +77,13 @@ Data: TypeAlias = Union[bytes, Sparse]  # noqa: UP007 (evaluated, with a class t
 
 def _parts(data: Data | Run) -> tuple[bytes | Run, ...]:
     return data.parts if isinstance(data, Sparse) else (data,) if len(data) else ()
+
+
+def plain(data: Data) -> bytes:
+    """The same where it has no runs. Raises ValueError where it does."""
+    if isinstance(data, Sparse):
+        raise ValueError(f"{len(data)} bytes are too many to be built: a vector of that size has to be `large`")  # noqa: TRY004 (a fault of the specification's)
+    return data
 
 
 def run(byte: int, count: int) -> Data:

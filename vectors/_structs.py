@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from endianproof.vectors._sparse import Sparse, join
+from endianproof.vectors._sparse import Sparse, join, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +43,4 @@ def pack_data(fields: Sequence[Mapping[str, Any]], values: Mapping[str, Any]) ->
 
 def pack(fields: Sequence[Mapping[str, Any]], values: Mapping[str, Any]) -> bytes:
     """The same, of fields that hold plain bytes."""
-    data = pack_data(fields, values)
-    if not isinstance(data, bytes):
-        raise TypeError("a run is too long for this structure")
-    return data
+    return plain(pack_data(fields, values))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from endianproof.vectors._sparse import crc32
+from endianproof.vectors._sparse import crc32, plain
 from endianproof.vectors._structs import pack
 
 if TYPE_CHECKING:
@@ -41,11 +41,7 @@ class Record:
     @property
     def stored(self) -> Data:
         """The bytes in the archive."""
-        if self.method != "deflated":
-            return self.data
-        if not isinstance(self.data, bytes):
-            raise ValueError(f"{self.name} is too long to be compressed")  # noqa: TRY004 (the specification's fault)
-        return _deflated(self.data)
+        return _deflated(plain(self.data)) if self.method == "deflated" else self.data
 
 
 @dataclass(frozen=True)
