@@ -21,7 +21,12 @@ class NamedTestee:
 NAMED = {
     testee.name: testee
     for testee in (
-        NamedTestee("reference", "endianproof.reference:load", ("safetensors", "torch-zip"), ("numpy", "pyyaml")),
+        NamedTestee(
+            "reference",
+            "endianproof.reference:load",
+            ("safetensors", "torch-legacy", "torch-zip"),
+            ("numpy", "pyyaml"),
+        ),
         NamedTestee(
             "safetensors.numpy.load", "safetensors.numpy:load", ("safetensors",), ("safetensors", "numpy"), "bytes"
         ),
@@ -40,7 +45,7 @@ NAMED = {
             ("safetensors",),
             ("safetensors", "torch"),
         ),
-        NamedTestee("torch.load", "torch:load", ("torch-zip",), ("torch",)),
+        NamedTestee("torch.load", "torch:load", ("torch-legacy", "torch-zip"), ("torch",)),
     )
 }
 

@@ -34,12 +34,11 @@ def _reader(form: Format) -> Any:
 
 
 def _format_of(path: Path, data: memoryview) -> Format:
-    """By the file's extension; where that says nothing, by its first bytes, which not every format has."""
+    """By the file's first bytes, for one extension can mean several formats; by it where they say nothing."""
     formats = load_spec().formats.values()
-    for form in formats:
-        if path.suffix == f".{form.extension}":
-            return form
-    return min(formats, key=lambda form: not _reader(form).recognizes(data, form))
+    return max(
+        formats, key=lambda form: (_reader(form).recognizes(data, form), path.suffix == f".{form.extension}")
+    )
 
 
 def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:

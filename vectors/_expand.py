@@ -39,7 +39,7 @@ def _put_in(value: Any, variables: Mapping[str, Any]) -> Any:
             value = value.replace(f"{{{name}}}", str(replacement))
         return value
     if isinstance(value, Mapping):
-        return {key: _put_in(item, variables) for key, item in value.items()}
+        return {_put_in(key, variables): _put_in(item, variables) for key, item in value.items()}
     if isinstance(value, tuple):
         return tuple(_put_in(item, variables) for item in value)
     return value

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from endianproof.spec import ElementType, Format, Spec
     from endianproof.vectors._sparse import Data
 
-__all__ = ["Storage", "View", "placed", "torch_pickle", "torch_views"]
+__all__ = ["Storage", "View", "foreign", "placed", "torch_object", "torch_pickle", "torch_views"]
 
 _TENSOR = (
     "copies",
@@ -121,17 +121,17 @@ def _changed_view(view: View, change: Mapping[str, Any]) -> View:
     return replace(view, **change["tensor"]["set"])
 
 
-def _foreign(value: Any) -> Any:
+def foreign(value: Any) -> Any:
     """What a change's `call` says: a call, a global, an object given a state, or a plain value."""
     if not isinstance(value, Mapping):
         return value
     if "global" in value:
         return Global(value["global"])
     if "function" in value:
-        return Call(Global(value["function"]), tuple(_foreign(argument) for argument in value["arguments"]))
+        return Call(Global(value["function"]), tuple(foreign(argument) for argument in value["arguments"]))
     if "build" in value:
-        return Built(_foreign(value["build"]), _foreign(value["state"]))
-    return {key: _foreign(item) for key, item in value.items()}
+        return Built(foreign(value["build"]), foreign(value["state"]))
+    return {key: foreign(item) for key, item in value.items()}
 
 
 class _Objects:
@@ -172,7 +172,7 @@ class _Objects:
         arguments: list[Any] = [self.storage(view.storage), view.offset, view.shape, view.stride]
         if view.rebuild != "rebuild_v1":
             # Backward hooks: an empty dict, or what a call gives, which takes no part in the tensor.
-            hooks = _foreign(self.change["call"]) if "call" in self.change else self.empty_dict()
+            hooks = foreign(self.change["call"]) if "call" in self.change else self.empty_dict()
             arguments += [False, hooks]
         if view.rebuild == "rebuild_v3":
             arguments.append(self.named(dtype_name))
@@ -191,20 +191,22 @@ class _Objects:
         return Call(self.named("ordered_dict"), (), items, state)
 
 
-def torch_pickle(
-    views: Sequence[View], write: Mapping[str, Any], change: Mapping[str, Any], form: Format
-) -> bytes:
-    """The pickle that holds the tensors, with the one change where it touches objects."""
+def torch_object(views: Sequence[View], write: Mapping[str, Any], change: Mapping[str, Any], form: Format) -> Any:
+    """The object that holds the tensors, not yet pickled, with the one change where it touches objects."""
     dtypes = {element: name for name, element in form.element_types.items()}
     objects = _Objects(form, change)
     changed = [_changed_view(view, change) for view in views]
     items = {view.name: objects.tensor(view, dtypes[view.storage.element.name]) for view in changed}
+    return objects.container(write.get("container", "dict"), items)
+
+
+def torch_pickle(
+    views: Sequence[View], write: Mapping[str, Any], change: Mapping[str, Any], form: Format
+) -> bytes:
+    """The pickle of that object."""
     pickle = form.layout["pickle"]
-    return write_pickle(
-        objects.container(write.get("container", "dict"), items),
-        change.get("protocol", pickle["protocols"][0]),
-        pickle["opcodes"],
-    )
+    protocol = change.get("protocol", pickle["protocols"][0])
+    return write_pickle(torch_object(views, write, change, form), protocol, pickle["opcodes"])
 
 
 def placed(view: View, at: int, order: ByteOrder) -> Placed:

@@ -99,11 +99,20 @@ def test_shapes_survive_numpy_and_torch(vector_id):
         assert tuple(tensor.torch().shape) == tensor.shape
 
 
-def test_the_format_is_found_by_content_where_the_name_says_nothing(tmp_path):
-    for vector_id in ("st-plain", "pt-plain"):
-        path = tmp_path / f"{vector_id}.bin"
-        shutil.copy(VECTORS[vector_id].path, path)
-        assert bytes(load(path)["x"].canonical) == VECTORS[vector_id].tensors[0].canonical
+@pytest.mark.parametrize("extension", [".bin", ".pt", ".safetensors", ""])
+@pytest.mark.parametrize("vector_id", ["st-plain", "pt-plain", "ptl-plain", "ptl-header-protocol-4"])
+def test_the_format_is_found_by_content_whatever_the_name(tmp_path, vector_id, extension):
+    path = tmp_path / f"{vector_id}{extension}"
+    shutil.copy(VECTORS[vector_id].path, path)
+    assert bytes(load(path)["x"].canonical) == VECTORS[vector_id].tensors[0].canonical
+
+
+@pytest.mark.parametrize(
+    ("vector_id", "rule"), [("pt-file-empty", "PT-ZIP-12"), ("ptl-end-after-nothing", "PTL-HDR-03")]
+)
+def test_the_extension_decides_where_the_content_says_nothing(vector_id, rule):
+    with pytest.raises(SpecViolation, match=rule):
+        load(VECTORS[vector_id].path)
 
 
 def test_a_violation_explains_itself_and_survives_pickling():
@@ -129,7 +138,7 @@ def test_a_missing_file_is_an_oserror(tmp_path):
         load(tmp_path / "none.safetensors")
 
 
-@pytest.mark.parametrize("vector_id", ["st-pair", "pt-every-class-big"])
+@pytest.mark.parametrize("vector_id", ["st-pair", "pt-every-class-big", "ptl-every-class"])
 def test_every_truncation_is_refused_and_nothing_else_raised(vector_id, tmp_path):
     data = VECTORS[vector_id].path.read_bytes()
     path = tmp_path / VECTORS[vector_id].path.name
@@ -139,7 +148,9 @@ def test_every_truncation_is_refused_and_nothing_else_raised(vector_id, tmp_path
             load(path)
 
 
-@pytest.mark.parametrize("vector_id", ["st-pair", "pt-plain-big", "pt-state-dict", "pt-zip64-fields"])
+@pytest.mark.parametrize(
+    "vector_id", ["st-pair", "pt-plain-big", "pt-state-dict", "pt-zip64-fields", "ptl-pair", "ptl-view-float32"]
+)
 def test_every_flipped_byte_loads_or_is_refused_and_nothing_else(vector_id, tmp_path):
     data = VECTORS[vector_id].path.read_bytes()
     path = tmp_path / VECTORS[vector_id].path.name
