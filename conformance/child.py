@@ -37,7 +37,7 @@ PAGE = resource.getpagesize()
 class Limits:
     """What a testee may take: seconds to start and per request; bytes of memory that one request may add.
 
-    A request may add eight times the size of its file on top; starting, four times `memory_bytes`.
+    The size of its file adds to what a request may take; starting, a testee may take four times `memory_bytes`.
     """
 
     start_seconds: float = 300.0

@@ -34,6 +34,9 @@ HELLO_LIMIT = 1 << 20  # bytes of the longest reply to hello
 REPLY_FLOOR = 256 << 20  # bytes of the longest reply to a load, whatever its file's size
 PER_FILE_BYTE = 8  # memory that a request may add per byte of its file
 REPLY_PER_FILE_BYTE = 16
+LARGE = 256 << 20  # bytes of a file, from which on three times the rest has to be enough: read, converted, swapped
+PER_LARGE_BYTE = 3
+SLOWEST = 16 << 20  # bytes a second that an emulated testee gets through, all in all
 START_MEMORY = 4  # times Limits.memory_bytes: frameworks are large
 
 # Outcomes after which the process is replaced, though it answered: what it holds, or says, cannot be relied on.
@@ -144,9 +147,9 @@ class TesteeProcess:
         }
         line = child.exchange(
             encode(request),
-            self._limits.request_seconds,
-            self._limits.memory_bytes + PER_FILE_BYTE * size,
-            REPLY_FLOOR + REPLY_PER_FILE_BYTE * size,
+            self._limits.request_seconds + size / SLOWEST,
+            self._limits.memory_bytes + _memory_for(size),
+            REPLY_FLOOR + REPLY_PER_FILE_BYTE * min(size, LARGE),
         )
         try:
             outcome, samples = read_load(line, request_id, want)
@@ -169,6 +172,11 @@ class TesteeProcess:
         except MessageError as error:
             raise TesteeStartError(f"{what}: {error}", hint) from error
         raise TesteeStartError(f"{what} cannot be imported: {answer['type']}: {answer['message']}", hint)
+
+
+def _memory_for(size: int) -> int:
+    """Bytes of memory that a file of that many bytes may take, beside what any request may."""
+    return PER_FILE_BYTE * min(size, LARGE) + PER_LARGE_BYTE * max(size - LARGE, 0)
 
 
 def _prove(samples: list[Mapping[str, Any]]) -> None:

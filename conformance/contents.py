@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import mmap
+from typing import TYPE_CHECKING, cast
 
 from endianproof.conformance.diagnosis import explain_form
 from endianproof.conformance.difference import Difference, compare
@@ -11,12 +12,15 @@ from endianproof.spec import load_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from endianproof.conformance.outcome import LoadedTensor
     from endianproof.conformance.trial import Trial
     from endianproof.vectors import ExpectedTensor
 
 __all__ = ["judge_tensors"]
+
+LARGE = 64 << 20  # bytes
 
 
 def judge_tensors(trial: Trial) -> Iterator[Judgement]:
@@ -27,6 +31,7 @@ def judge_tensors(trial: Trial) -> Iterator[Judgement]:
         yield _names(list(wanted), [tensor.name for tensor in trial.first.tensors])
     pairs = [(wanted[name], found[name]) for name in wanted if name in found]
     yield from (fault for expected, got in pairs if (fault := _form(expected, got) or _length(expected, got)))
+    yield from (fault for expected, got in pairs if (fault := _digest(expected, got)))
     different = [d for expected, got in pairs if (d := _values(trial, expected, got))]
     if different:
         yield _wrong_values(different, trial)
@@ -66,7 +71,7 @@ def _form(expected: ExpectedTensor, found: LoadedTensor) -> Judgement | None:
 
 def _length(expected: ExpectedTensor, found: LoadedTensor) -> Judgement | None:
     """What is called the expected dtype and shape has as many bytes; a testee that says otherwise is broken."""
-    wanted = len(expected.canonical)
+    wanted = expected.nbytes
     same_form = (found.dtype, found.shape) == (expected.dtype, expected.shape)
     if found.data is None or not same_form or len(found.data) == wanted:
         return None
@@ -79,16 +84,45 @@ def _length(expected: ExpectedTensor, found: LoadedTensor) -> Judgement | None:
     )
 
 
+def _digest(expected: ExpectedTensor, found: LoadedTensor) -> Judgement | None:
+    """Wrong values that are too many to be sent: of those there is only the digest."""
+    same_form = (found.dtype, found.shape) == (expected.dtype, expected.shape)
+    if found.data is not None or not same_form or found.sha256 == expected.sha256:
+        return None
+    return Judgement(
+        Finding.WRONG_VALUES,
+        f"values differ: SHA-256 {found.sha256[:12]}..., where {expected.sha256[:12]}... is right",
+        (
+            ("tensor", f"{expected.name!r}, {expected.dtype}, shape {list(expected.shape)}"),
+            (
+                "in file",
+                f"{expected.storage_nbytes} bytes from byte {expected.at} on, {expected.byte_order}-endian",
+            ),
+            ("what to do", "look for offsets, sizes and counters of 32 bits: a small file does not need more"),
+        ),
+        diagnosis="unexplained",
+        group="values differ, by their digest",
+    )
+
+
+def _mapped(path: Path) -> bytes:
+    """The file's bytes; those of a large one as a map, of which slices are bytes."""
+    if path.stat().st_size < LARGE:
+        return path.read_bytes()
+    with path.open("rb") as file:
+        return cast("bytes", mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
 def _values(trial: Trial, expected: ExpectedTensor, found: LoadedTensor) -> Difference | None:
     """The difference in values, where they can be compared: as many bits as expected, whatever they are called."""
-    if found.data is None or found.sha256 == expected.sha256 or len(found.data) != len(expected.canonical):
+    if found.data is None or found.sha256 == expected.sha256 or len(found.data) != expected.nbytes:
         return None
     siblings = tuple(tensor for tensor in trial.vector.tensors if tensor.name != expected.name)
     return compare(
         expected,
         found.data,
         load_spec().element_types,
-        file=trial.vector.path.read_bytes(),
+        file=_mapped(trial.vector.path),
         siblings=siblings,
         machine_order=trial.machine_order,
     )

@@ -9,6 +9,7 @@ import pytest
 from endianproof.conformance.baseline import Ruling
 from endianproof.conformance.examine import DamagedVectorError
 from endianproof.conformance.finding import Finding
+from endianproof.conformance.large import NoRoomError
 from endianproof.conformance.summary import Result
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class VectorItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Show the report alone, without a traceback; the headline goes into the short summary."""
-        if isinstance(excinfo.value, DamagedVectorError):
+        if isinstance(excinfo.value, (DamagedVectorError, NoRoomError)):
             return str(excinfo.value)
         if not isinstance(excinfo.value, NonconformingError):
             return super().repr_failure(excinfo, style)

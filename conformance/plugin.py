@@ -55,6 +55,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NAME=CHOICE",
         **several,
     )
+    option(
+        "--large",
+        "large",
+        "also the vectors of up to 4 GiB, whose sparse files are made one at a time",
+        action="store_true",
+        default=False,
+    )
     option("--baseline", "baseline", "known failures of this testee, held strictly", metavar="FILE")
     option(
         "--update-baseline",
@@ -67,7 +74,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def _given(config: pytest.Config) -> list[str]:
     """The options of this plugin that the user gave, as they are written."""
-    names = ("guest", "with", "takes", "format", "rule", "policy", "baseline", "update")
+    names = ("guest", "with", "takes", "format", "rule", "policy", "large", "baseline", "update")
     written = {"takes": "--loader-takes", "update": "--update-baseline"}
     return [written.get(name, f"--{name}") for name in names if config.getoption(f"endianproof_{name}")]
 

@@ -19,11 +19,11 @@ from endianproof.conformance.client import TesteeStartError
 from endianproof.conformance.examine import conclude
 from endianproof.conformance.finding import Finding, Judgement
 from endianproof.conformance.items import FormatCollector, VectorItem
+from endianproof.conformance.large import at_hand
 from endianproof.conformance.outcome import Outcome, OutcomeKind
 from endianproof.conformance.settings import Settings, choose, read_settings
 from endianproof.conformance.starting import preflight, start
 from endianproof.conformance.summary import Result, Summary
-from endianproof.vectors import load_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +64,8 @@ class ConformanceRun:
         """Judge one vector. A testee that cannot be started again is that vector's protocol error."""
         following, self._following = self._following, None
         try:
-            return conclude(self._observer().observe(vector, following), self.settings.policies)
+            with at_hand(vector, self._progress) as ready:
+                return conclude(self._observer().observe(ready, following), self.settings.policies)
         except TesteeStartError as error:
             return Judgement(
                 Finding.PROTOCOL_ERROR,
@@ -132,7 +133,7 @@ class ConformanceRun:
 
     def pytest_report_header(self) -> list[str]:
         """Say who is tested, where, and with what."""
-        chosen = f"{len(self.settings.vectors)} of {len(load_vectors())} vectors"
+        chosen = f"{len(self.settings.vectors)} of {len(self.settings.all_vectors)} vectors"
         if self._info is None:
             return [f"endianproof: {chosen}"]
         info, guest = self._info, self.settings.guest
@@ -161,7 +162,10 @@ class ConformanceRun:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, nextitem: pytest.Item | None) -> None:
         """Note which vector comes next, and leave the running to pytest."""
-        self._following = nextitem.vector if isinstance(nextitem, VectorItem) else None
+        following = nextitem.vector if isinstance(nextitem, VectorItem) else None
+        self._following = (
+            following if following is not None and not following.large else None
+        )  # it is not made yet
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather results, here or from a worker."""
@@ -178,7 +182,7 @@ class ConformanceRun:
     def _update(self) -> str:
         old = self.settings.baseline
         assert old is not None, "asked before"
-        by_id = {(vector.format, vector.id): vector for vector in load_vectors()}
+        by_id = {(vector.format, vector.id): vector for vector in self.settings.all_vectors}
         results = [(by_id[result.format, result.vector], result.judgement()) for result in self._results]
         run = self._conditions()
         when = {"guest": run.guest} if run.guest != NO_GUEST else {"guest": NO_GUEST, "byteorder": run.byteorder}
@@ -193,7 +197,9 @@ class ConformanceRun:
         """Group what failed, and show what was not judged."""
         if self._info is None:
             return
-        summary = Summary(self._results, load_vectors(), self._hints(), self._written)
+        summary = Summary(
+            self._results, self.settings.all_vectors, self._hints(), self._written, self.settings.left_out
+        )
         terminalreporter.section(f"endianproof: {self._name()}", sep="=")
         for line in summary.lines():
             terminalreporter.write_line(line)

@@ -16,10 +16,11 @@ import pytest
 from packaging.requirements import InvalidRequirement, Requirement
 
 from endianproof.conformance.baseline import Baseline, BaselineError, read_baseline
+from endianproof.conformance.large import NoRoomError, roomy_folder
 from endianproof.conformance.named import named
 from endianproof.qemu import GuestError, guest
 from endianproof.spec import load_spec
-from endianproof.vectors import load_vectors
+from endianproof.vectors import load_large, load_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -35,7 +36,9 @@ class Settings:
     """One conformance run as the user asked for it.
 
     Just one of `loader` and `testee` is set. `vectors` are those selected, in the manifests' order; `narrowed`
-    says whether the user chose formats. `guest` is a guest's name, None for this machine.
+    says whether the user chose formats. `guest` is a guest's name, None for this machine. `all_vectors` are those
+    that there are, the large ones only where they were asked for; `left_out` counts the large ones of the same
+    selection where they were not.
     """
 
     loader: str | None
@@ -48,6 +51,8 @@ class Settings:
     policies: Mapping[str, str]
     baseline: Baseline | None
     update: bool
+    all_vectors: tuple[Vector, ...] = ()
+    left_out: int = 0
 
 
 def near(word: str, known: Iterable[str]) -> str:
@@ -101,6 +106,10 @@ def _own_id(argument: str, config: pytest.Config, formats: Iterable[str]) -> tup
     return next(((own, name) for own in (path, shown) if own in formats), None)
 
 
+def _all_vectors(config: pytest.Config) -> tuple[Vector, ...]:
+    return load_vectors() + (load_large() if config.getoption("endianproof_large") else ())
+
+
 def choose(config: pytest.Config) -> tuple[set[tuple[str, str]], bool]:
     """Take our own node ids out of the arguments, and settle what pytest is to collect beside the vectors.
 
@@ -108,25 +117,40 @@ def choose(config: pytest.Config) -> tuple[set[tuple[str, str]], bool]:
     it stands in or `testpaths`: a conformance run collects nothing but vectors then.
     """
     given = config.args_source is pytest.Config.ArgsSource.ARGS
-    known = {vector.format: set[str]() for vector in load_vectors()}
-    for vector in load_vectors():
+    there_are = _all_vectors(config)
+    known = {vector.format: set[str]() for vector in there_are}
+    for vector in there_are:
         known[vector.format].add(vector.id)
     ids = {argument: _own_id(argument, config, known) for argument in config.args} if given else {}
     for own in ids.values():
         if own is not None and own[1] not in known[own[0]]:
-            raise pytest.UsageError(f"{own[0]}::{own[1]}: there is no such vector{near(own[1], known[own[0]])}")
+            large = any(vector.id == own[1] for vector in load_large())
+            why = (
+                "it is made only with --large"
+                if large
+                else f"there is no such vector{near(own[1], known[own[0]])}"
+            )
+            raise pytest.UsageError(f"{own[0]}::{own[1]}: {why}")
     config.args[:] = [argument for argument, own in ids.items() if own is None]
     return {own for own in ids.values() if own is not None}, bool(config.args)
 
 
-def _selected(formats: Sequence[str], rules: Sequence[str], ids: set[tuple[str, str]]) -> tuple[Vector, ...]:
-    chosen = tuple(
+def _those(
+    vectors: Iterable[Vector], formats: Sequence[str], rules: Sequence[str], ids: set[tuple[str, str]]
+) -> tuple[Vector, ...]:
+    return tuple(
         vector
-        for vector in load_vectors()
+        for vector in vectors
         if (not formats or vector.format in formats)
         and (not rules or any(fnmatchcase(rule, pattern) for rule in vector.rules for pattern in rules))
         and (not ids or (vector.format, vector.id) in ids)
     )
+
+
+def _selected(
+    vectors: Iterable[Vector], formats: Sequence[str], rules: Sequence[str], ids: set[tuple[str, str]]
+) -> tuple[Vector, ...]:
+    chosen = _those(vectors, formats, rules, ids)
     if not chosen:
         asked = (
             ("--format", formats),
@@ -171,8 +195,15 @@ def _baseline(config: pytest.Config) -> Baseline | None:
     if update and not path.exists():
         return Baseline(path)
     try:
-        return read_baseline(path, load_vectors())
+        return read_baseline(path, load_vectors() + load_large())
     except BaselineError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def _check_room() -> None:
+    try:
+        roomy_folder()
+    except NoRoomError as error:
         raise pytest.UsageError(str(error)) from error
 
 
@@ -198,15 +229,23 @@ def read_settings(config: pytest.Config, ids: set[tuple[str, str]]) -> Settings:
     wanted = _formats(config.getoption("endianproof_format"), list(spec.formats))
     rules = _rules(config.getoption("endianproof_rule"), spec.rules)
     known = {name: policy for each in spec.formats.values() for name, policy in each.policies.items()}
+    formats, large = (
+        wanted or (known_testee.formats if known_testee else ()),
+        config.getoption("endianproof_large"),
+    )
+    if large:
+        _check_room()
     return Settings(
         loader=loader,
         testee=testee,
         guest=_guest_name(config.getoption("endianproof_guest")),
         requirements=_requirements(config.getoption("endianproof_with"), testee),
         takes=takes or "path",
-        vectors=_selected(wanted or (known_testee.formats if known_testee else ()), rules, ids),
+        vectors=_selected(_all_vectors(config), formats, rules, ids),
         narrowed=bool(wanted),
         policies=_policies(config.getoption("endianproof_policy"), known),
         baseline=_baseline(config),
         update=config.getoption("endianproof_update"),
+        all_vectors=_all_vectors(config),
+        left_out=0 if large else len(_those(load_large(), formats, rules, ids)),
     )

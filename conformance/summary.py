@@ -86,16 +86,22 @@ def _several(names: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Summary:
-    """The lines at the end of a run. Whatever was not judged is shown, and never counted as passed."""
+    """The lines at the end of a run. Whatever was not judged is shown, and never counted as passed.
+
+    `left_out` is the number of large vectors that would have been run, had they been asked for.
+    """
 
     results: Sequence[Result]
     vectors: Sequence[Vector]
     hints: Sequence[str] = ()
     written: str = ""
+    left_out: int = 0
 
     def lines(self) -> Iterator[str]:
         """Yield the counts, then each group of failures, what is unsupported, policies, and hints."""
         yield self._counts()
+        if self.left_out:
+            yield f"{self.left_out} large vectors not run: --large makes their files, of up to 4 GiB, one by one"
         yield from self._groups("failed", "failed, the most harmful first:")
         yield from self._groups("not as the baseline says", "not as the baseline says:")
         yield from self._groups("unsupported", "unsupported, and not counted as passed:")

@@ -42,7 +42,7 @@ def _example(expected: ExpectedTensor, found: LoadedTensor, types: Mapping[str, 
 def _same_bits(
     expected: ExpectedTensor, found: LoadedTensor, types: Mapping[str, ElementType]
 ) -> FormMistake | None:
-    if found.dtype == expected.dtype or found.data != expected.canonical:
+    if found.dtype == expected.dtype or found.data is None or found.data != expected.canonical:
         return None
     return FormMistake(
         "wrong-dtype-same-bits",
