@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import mmap
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from endianproof.conformance.diagnosis import explain_form
 from endianproof.conformance.difference import Difference, compare
@@ -12,15 +11,12 @@ from endianproof.spec import load_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from endianproof.conformance.outcome import LoadedTensor
     from endianproof.conformance.trial import Trial
     from endianproof.vectors import ExpectedTensor
 
 __all__ = ["judge_tensors"]
-
-LARGE = 64 << 20  # bytes
 
 
 def judge_tensors(trial: Trial) -> Iterator[Judgement]:
@@ -105,24 +101,18 @@ def _digest(expected: ExpectedTensor, found: LoadedTensor) -> Judgement | None:
     )
 
 
-def _mapped(path: Path) -> bytes:
-    """The file's bytes; those of a large one as a map, of which slices are bytes."""
-    if path.stat().st_size < LARGE:
-        return path.read_bytes()
-    with path.open("rb") as file:
-        return cast("bytes", mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-
-
 def _values(trial: Trial, expected: ExpectedTensor, found: LoadedTensor) -> Difference | None:
     """The difference in values, where they can be compared: as many bits as expected, whatever they are called."""
     if found.data is None or found.sha256 == expected.sha256 or len(found.data) != expected.nbytes:
         return None
-    siblings = tuple(tensor for tensor in trial.vector.tensors if tensor.name != expected.name)
+    # Of 4 GiB nothing is looked for in the file, nor among the other tensors.
+    others = () if trial.vector.large else trial.vector.tensors
+    siblings = tuple(tensor for tensor in others if tensor.name != expected.name)
     return compare(
         expected,
         found.data,
         load_spec().element_types,
-        file=_mapped(trial.vector.path),
+        file=b"" if trial.vector.large else trial.vector.path.read_bytes(),
         siblings=siblings,
         machine_order=trial.machine_order,
     )

@@ -101,8 +101,10 @@ class Difference:
         tensor, bits = self.case.tensor, self.case.element.bits
         place = tensor.storage_offset + sum(i * step for i, step in zip(where, tensor.stride, strict=True))
         byte = tensor.at + place * bits // 8
-        held = self.case.file[byte : byte + min(max(1, bits // 8), SHOWN_BYTES)]
         order = f", {tensor.byte_order}-endian" if self.case.element.swap_unit > 1 else ""
+        if not self.case.file:  # it is too large to be looked through
+            return f"byte {byte} (0x{byte:X}){order}"
+        held = self.case.file[byte : byte + min(max(1, bits // 8), SHOWN_BYTES)]
         return f"byte {byte} (0x{byte:X}) of {len(self.case.file)}: {held.hex(' ').upper()}{order}"
 
 

@@ -25,8 +25,9 @@ class Case:
     """One tensor whose values are not the expected ones.
 
     `expected` and `found` are codes (`endianproof.conformance.elements`), equally many. `scalar` is the type of
-    one code: the element's own, or a complex element's component. `file` is the whole golden file; `siblings` are
-    the vector's other tensors; `machine_order` is the testee's byte order, "" where it is unknown.
+    one code: the element's own, or a complex element's component. `file` is the whole golden file, empty where it
+    is too large to be looked through; `siblings` are the vector's other tensors; `machine_order` is the testee's
+    byte order, "" where it is unknown.
     """
 
     tensor: ExpectedTensor
