@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from endianproof.vectors._encoded import Encoded, apply_file_change, refuse_unknown
 from endianproof.vectors._pickle import Built, Call, PersistentId, Style, write_pickle
+from endianproof.vectors._sparse import join
 from endianproof.vectors._structs import pack_integer
 from endianproof.vectors._torch_objects import foreign, placed, torch_object, torch_views
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from endianproof.spec import Format, Spec
+    from endianproof.vectors._sparse import Data
     from endianproof.vectors._torch_objects import Storage, View
 
 __all__ = ["encode"]
@@ -120,8 +122,8 @@ def _pickles(
 
 def _data(
     storages: _Storages, keys: Sequence[str], change: Mapping[str, Any], form: Format
-) -> list[tuple[str, bytes]]:
-    sections = []
+) -> list[tuple[str, Data]]:
+    sections: list[tuple[str, Data]] = []
     for key in keys:
         storage = storages.roots[key]
         count = change.get("count", {}).get("with", _count(storage, form))
@@ -130,13 +132,13 @@ def _data(
     return sections
 
 
-_SECTION_CHANGES: Mapping[str, Callable[[bytes, Any], bytes]] = {
+_SECTION_CHANGES: Mapping[str, Callable[[Data, Any], Data]] = {
     "append": lambda data, digits: data + bytes.fromhex(digits),
     "overwrite": lambda data, how: data[: how["at"]] + bytes.fromhex(how["with"]) + data[how["at"] + 1 :],
 }
 
 
-def _changed(sections: list[tuple[str, bytes]], change: Mapping[str, Any]) -> list[tuple[str, bytes]]:
+def _changed(sections: list[tuple[str, Data]], change: Mapping[str, Any]) -> list[tuple[str, Data]]:
     """The sections with one changed; or those before it, and its own first bytes where some are kept."""
     if not change:
         return sections
@@ -159,15 +161,15 @@ def encode(write: Mapping[str, Any], change: Mapping[str, Any] | None, form: For
     storages = _Storages(write, form, spec)
     pickles, keys = _pickles(storages, write, change, form)
     listed = [key for key in keys if key in storages.roots] if isinstance(keys, list) else list(storages.roots)
-    sections = [*pickles, *_data(storages, listed, change, form)]
+    sections: list[tuple[str, Data]] = [*pickles, *_data(storages, listed, change, form)]
     places: dict[str, int] = {}
     at = 0
     for name, data in sections:
         places.setdefault(name, at)
         at += len(data)
-    whole = b"".join(data for _, data in _changed(sections, change.get("section", {})))
+    whole = [data for _, data in _changed(sections, change.get("section", {}))]
     tensors = []
     for view in storages.tensors:
         key, offset = storages.begins(view)
         tensors.append(placed(view, places.get(f"data {key}", 0) + offset, form.layout["byte_order"]))
-    return Encoded(apply_file_change(whole * change.get("repeat", 1), change), tuple(tensors))
+    return Encoded(apply_file_change(join(whole * change.get("repeat", 1)), change), tuple(tensors))
