@@ -1,8 +1,8 @@
 """Baselines: known failures of one testee, in a YAML file that is held strictly against what happens.
 
-An entry covers the vectors that its `vector` (an id or a glob) and its `rule` (likewise) both match, in the runs
-that its `when` describes. Every vector that it covers must fail, with its finding, and with its diagnosis if it
-has one. A vector that passes or fails otherwise, and an entry that covers nothing at all, fail the run: so the
+An entry covers the vectors and saves that its `vector` (an id or a glob) and its `rule` (likewise) both match, in
+the runs that its `when` describes. Every one that it covers must fail, with its finding, and with its diagnosis if
+it has one. One that passes or fails otherwise, and an entry that covers nothing at all, fail the run: so the
 file stays true, and a change in the library under test is seen on the day it comes.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from endianproof.conformance.outcome import TesteeInfo
-    from endianproof.vectors import Vector
+    from endianproof.conformance.tasks import Task
 
 __all__ = ["Baseline", "BaselineError", "Entry", "Ruling", "RunConditions", "read_baseline"]
 
@@ -65,9 +65,9 @@ class Entry:
     link: str = ""
     when: Mapping[str, Any] = field(default_factory=dict)
 
-    def covers(self, vector: Vector) -> bool:
-        """Whether this entry speaks of `vector`, in the runs that it applies to."""
-        return fnmatchcase(vector.id, self.vector) and any(fnmatchcase(rule, self.rule) for rule in vector.rules)
+    def covers(self, task: Task) -> bool:
+        """Whether this entry speaks of this vector or save, in the runs that it applies to."""
+        return fnmatchcase(task.id, self.vector) and any(fnmatchcase(rule, self.rule) for rule in task.rules)
 
     def applies(self, run: RunConditions) -> bool:
         """Whether this entry speaks of this run. A package that the testee does not name satisfies nothing."""
@@ -125,32 +125,32 @@ class Baseline:
     path: Path
     entries: tuple[Entry, ...] = ()
 
-    def rule(self, vector: Vector, judgement: Judgement, run: RunConditions) -> Ruling:
+    def rule(self, task: Task, judgement: Judgement, run: RunConditions) -> Ruling:
         """Hold one judgement against the entries that cover the vector in this run."""
-        covering = [entry for entry in self.entries if entry.applies(run) and entry.covers(vector)]
+        covering = [entry for entry in self.entries if entry.applies(run) and entry.covers(task)]
         if not covering:
             return Ruling()
         known = next((entry for entry in covering if judgement.failed and entry.describes(judgement)), None)
-        return Ruling(known) if known else Ruling(message=self._mismatch(covering[0], vector, judgement))
+        return Ruling(known) if known else Ruling(message=self._mismatch(covering[0], task, judgement))
 
-    def _mismatch(self, entry: Entry, vector: Vector, judgement: Judgement) -> str:
+    def _mismatch(self, entry: Entry, task: Task, judgement: Judgement) -> str:
         where = f"entry {entry.number} of {self.path}"
         found = {Finding.PASSED: "passes", Finding.UNSUPPORTED: "is unsupported"}.get(judgement.finding)
-        narrower = "" if entry.vector == vector.id else f", or narrow it so that it does not cover {vector.id}"
+        narrower = "" if entry.vector == task.id else f", or narrow it so that it does not cover {task.id}"
         if found:
             return (
-                f"{vector.id} {found}, and {where} says that it fails: {entry.failure}\n"
+                f"{task.id} {found}, and {where} says that it fails: {entry.failure}\n"
                 f"  what to do  remove that entry{narrower}, or run again with --update-baseline"
             )
         diagnosis = f" ({judgement.diagnosis})" if judgement.diagnosis else ""
         return (
-            f"{vector.id} fails otherwise than {where} says: {judgement.finding.value}{diagnosis} instead of "
+            f"{task.id} fails otherwise than {where} says: {judgement.finding.value}{diagnosis} instead of "
             f"{entry.failure}\n"
             f"  what to do  mend the loader, change that entry{narrower}, or run again with --update-baseline"
         )
 
     def updated(
-        self, results: Sequence[tuple[Vector, Judgement]], run: RunConditions, conditions: Mapping[str, Any]
+        self, results: Sequence[tuple[Task, Judgement]], run: RunConditions, conditions: Mapping[str, Any]
     ) -> Baseline:
         """Return the baseline that these results call for; `conditions` becomes the `when` of new entries.
 
@@ -160,27 +160,27 @@ class Baseline:
         """
         kept = [entry for entry in self.entries if self._stays(entry, results, run)]
         new = [
-            self._entry_for(vector, judgement, run, conditions)
-            for vector, judgement in results
+            self._entry_for(task, judgement, run, conditions)
+            for task, judgement in results
             if judgement.failed
-            and not any(e.applies(run) and e.covers(vector) and e.describes(judgement) for e in kept)
+            and not any(e.applies(run) and e.covers(task) and e.describes(judgement) for e in kept)
         ]
         numbered = (replace(entry, number=number) for number, entry in enumerate((*kept, *new), 1))
         return Baseline(self.path, tuple(numbered))
 
-    def _stays(self, entry: Entry, results: Iterable[tuple[Vector, Judgement]], run: RunConditions) -> bool:
-        covered = [judgement for vector, judgement in results if entry.covers(vector)]
+    def _stays(self, entry: Entry, results: Iterable[tuple[Task, Judgement]], run: RunConditions) -> bool:
+        covered = [judgement for task, judgement in results if entry.covers(task)]
         return not entry.applies(run) or all(
             judgement.failed and entry.describes(judgement) for judgement in covered
         )
 
     def _entry_for(
-        self, vector: Vector, judgement: Judgement, run: RunConditions, conditions: Mapping[str, Any]
+        self, task: Task, judgement: Judgement, run: RunConditions, conditions: Mapping[str, Any]
     ) -> Entry:
-        before = next((e for e in self.entries if e.applies(run) and e.covers(vector)), None)
+        before = next((e for e in self.entries if e.applies(run) and e.covers(task)), None)
         return Entry(
             number=0,
-            vector=vector.id,
+            vector=task.id,
             finding=judgement.finding.value,
             diagnosis=judgement.diagnosis,
             when=before.when if before else conditions,
@@ -194,7 +194,7 @@ def _validator() -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
 
 
-def read_baseline(path: Path, vectors: Sequence[Vector]) -> Baseline:
+def read_baseline(path: Path, tasks: Sequence[Task]) -> Baseline:
     """Read a baseline and hold it against the vectors that there are.
 
     Raises BaselineError for a file that cannot be read or is no baseline, and for an entry that covers no vector.
@@ -210,7 +210,7 @@ def read_baseline(path: Path, vectors: Sequence[Vector]) -> Baseline:
         raise BaselineError(f"baseline {path}, {_place(fault.absolute_path)}: {fault.message}")
     entries = tuple(Entry(number, **entry) for number, entry in enumerate(document["known_failures"], 1))
     for entry in entries:
-        _check(entry, path, vectors)
+        _check(entry, path, tasks)
     return Baseline(path, entries)
 
 
@@ -229,7 +229,7 @@ def _is_range(text: str) -> bool:
     return True
 
 
-def _check(entry: Entry, path: Path, vectors: Sequence[Vector]) -> None:
+def _check(entry: Entry, path: Path, tasks: Sequence[Task]) -> None:
     findings = [finding.value for finding in FAILURES]
     where = f"baseline {path}, entry {entry.number}"
     if entry.finding not in findings:
@@ -237,7 +237,7 @@ def _check(entry: Entry, path: Path, vectors: Sequence[Vector]) -> None:
     for name, wanted in entry.when.get("packages", {}).items():
         if not _is_range(wanted):
             raise BaselineError(f"{where}: {wanted!r} is no range of versions of {name}: write it like >=2.1,<3")
-    if not any(entry.covers(vector) for vector in vectors):
+    if not any(entry.covers(task) for task in tasks):
         named = (("vector", entry.vector), ("rule", entry.rule))
         said = " and ".join(f"{key} {value}" for key, value in named if value != "*")
         raise BaselineError(f"{where} matches no vector: there is none with {said}. Remove it, or correct the id")

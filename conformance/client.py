@@ -11,20 +11,24 @@ from typing import TYPE_CHECKING
 from endianproof.conformance.child import Child, ChildEndedError, Limits
 from endianproof.conformance.launch import TesteeStartError
 from endianproof.conformance.mark import Mark
-from endianproof.conformance.messages import MessageError, encode, read_hello, read_load
+from endianproof.conformance.messages import MessageError, encode, read_hello, read_load, read_save
 from endianproof.conformance.outcome import Outcome, OutcomeKind
 from endianproof.conformance.proof import false_samples
+from endianproof.conformance.requests import save_request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from types import TracebackType
-    from typing import Any
+    from typing import Any, TypeAlias
 
     from typing_extensions import Self
 
     from endianproof.conformance.launch import Launch
     from endianproof.conformance.outcome import TesteeInfo
+    from endianproof.vectors import Save
+
+    Reader: TypeAlias = Callable[[bytes, str], tuple[Outcome, list[Mapping[str, Any]]]]
 
 __all__ = ["Limits", "TesteeProcess", "TesteeStartError"]
 
@@ -101,10 +105,23 @@ class TesteeProcess:
 
         Raises TesteeStartError where the testee cannot be started (again); nothing else it does raises.
         """
+        request = {"op": "load", "path": str(path.absolute()), "format": format_name, "reply": want}
+        # A file that an earlier load removed is asked for all the same: what comes of it is the loader's doing.
+        size = path.stat().st_size if path.exists() else 0
+        return self._ask(request, size, lambda line, request_id: read_load(line, request_id, want))
+
+    def save(self, save: Save, path: Path, /) -> Outcome:
+        """Have the tensors of one save written to a file. Raises as `load` does."""
+        request = save_request(save, path)
+        size = sum(len(one.data()) for one in save.storages)
+        return self._ask(request, size, read_save)
+
+    def _ask(self, request: Mapping[str, Any], size: int, read: Reader) -> Outcome:
+        """Make one request about `size` bytes of tensors, and have `read` read the reply to its id."""
         self.start()
         assert self._child is not None, "start() sets it or raises"
         try:
-            outcome = self._exchange(self._child, path, format_name, want)
+            outcome = self._exchange(self._child, request, size, read)
         except ChildEndedError as ended:
             self._drop()
             outcome = Outcome(ended.kind, message=str(ended))
@@ -133,26 +150,17 @@ class TesteeProcess:
             self._child.kill()
             self._child = None
 
-    def _exchange(self, child: Child, path: Path, format_name: str, want: str) -> Outcome:
+    def _exchange(self, child: Child, request: Mapping[str, Any], size: int, read: Reader) -> Outcome:
         self._count += 1
         request_id = f"v{self._count}"
-        # A file that an earlier load removed is asked for all the same: what comes of it is the loader's doing.
-        size = path.stat().st_size if path.exists() else 0
-        request = {
-            "op": "load",
-            "id": request_id,
-            "path": str(path.absolute()),
-            "format": format_name,
-            "reply": want,
-        }
         line = child.exchange(
-            encode(request),
+            encode({"op": request["op"], "id": request_id, **request}),
             self._limits.request_seconds + size / SLOWEST,
             self._limits.memory_bytes + _memory_for(size),
             REPLY_FLOOR + REPLY_PER_FILE_BYTE * min(size, LARGE),
         )
         try:
-            outcome, samples = read_load(line, request_id, want)
+            outcome, samples = read(line, request_id)
             _prove(samples)
         except MessageError as error:
             return Outcome(OutcomeKind.PROTOCOL_ERROR, message=str(error))

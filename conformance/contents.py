@@ -1,7 +1,11 @@
-"""What a load returned, held against the vector: names, then each tensor's type and shape, then its values."""
+"""Tensors found, held against those expected: names, then each tensor's type and shape, then its values.
+
+What was found is what a load returned, or what a file says that a saver wrote: `Contents` knows the difference.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from endianproof.conformance.diagnosis import explain_form
@@ -10,44 +14,95 @@ from endianproof.conformance.finding import Finding, Judgement
 from endianproof.spec import load_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from endianproof.conformance.difference import Place
     from endianproof.conformance.outcome import LoadedTensor
-    from endianproof.conformance.trial import Trial
     from endianproof.vectors import ExpectedTensor
 
-__all__ = ["judge_tensors"]
+__all__ = ["LOADING", "SAVING", "Contents", "Words", "judge_contents"]
 
 
-def judge_tensors(trial: Trial) -> Iterator[Judgement]:
+@dataclass(frozen=True)
+class Words:
+    """How a report speaks of tensors that were loaded, or saved."""
+
+    names: str
+    extra: str
+    twice: str
+    names_advice: str
+    form_advice: str  # "" for the mistake's own
+    unexplained_advice: str
+
+
+LOADING = Words(
+    names="the tensors' names are not the file's",
+    extra="not in the file",
+    twice="returned twice",
+    names_advice="return each tensor once, under the name that the file gives it",
+    form_advice="",
+    unexplained_advice="compare the bytes at that place of the file with what the loader makes of them",
+)
+SAVING = Words(
+    names="the file's names are not the tensors'",
+    extra="not handed over",
+    twice="written twice",
+    names_advice="write each tensor once, under the name that the caller gives it",
+    form_advice="write the tensor's own element type and shape",
+    unexplained_advice="compare the bytes at that place of the file with the caller's tensor",
+)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What was expected and what was found.
+
+    `source` gives the bytes that a tensor's elements were taken from, and `place` where a report is to point, None
+    for that source; `machine_order` is the testee's byte order, and among `siblings` another tensor's values are
+    looked for.
+    """
+
+    wanted: Sequence[ExpectedTensor]
+    found: Sequence[LoadedTensor]
+    source: Callable[[ExpectedTensor], bytes]
+    machine_order: str
+    words: Words
+    siblings: Sequence[ExpectedTensor]
+    place: Callable[[ExpectedTensor], Place | None] = lambda _: None
+
+
+def judge_contents(contents: Contents) -> Iterator[Judgement]:
     """Names first, then each tensor's type and shape, then its values."""
-    found = {tensor.name: tensor for tensor in trial.first.tensors}
-    wanted = {tensor.name: tensor for tensor in trial.vector.tensors}
-    if found.keys() != wanted.keys() or len(found) != len(trial.first.tensors):
-        yield _names(list(wanted), [tensor.name for tensor in trial.first.tensors])
+    words = contents.words
+    found = {tensor.name: tensor for tensor in contents.found}
+    wanted = {tensor.name: tensor for tensor in contents.wanted}
+    if found.keys() != wanted.keys() or len(found) != len(contents.found):
+        yield _names(list(wanted), [tensor.name for tensor in contents.found], words)
     pairs = [(wanted[name], found[name]) for name in wanted if name in found]
-    yield from (fault for expected, got in pairs if (fault := _form(expected, got) or _length(expected, got)))
+    yield from (
+        fault for expected, got in pairs if (fault := _form(expected, got, words) or _length(expected, got))
+    )
     yield from (fault for expected, got in pairs if (fault := _digest(expected, got)))
-    different = [d for expected, got in pairs if (d := _values(trial, expected, got))]
+    different = [d for expected, got in pairs if (d := _values(contents, expected, got))]
     if different:
-        yield _wrong_values(different, trial)
+        yield _wrong_values(different, contents)
 
 
-def _names(wanted: list[str], found: list[str]) -> Judgement:
+def _names(wanted: list[str], found: list[str], words: Words) -> Judgement:
     missing, extra = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
     twice = sorted({name for name in found if found.count(name) > 1})
-    parts = (("missing", missing), ("not in the file", extra), ("returned twice", twice))
+    parts = (("missing", missing), (words.extra, extra), (words.twice, twice))
     said = "; ".join(f"{what}: {', '.join(map(repr, names[:4]))}" for what, names in parts if names)
     return Judgement(
         Finding.WRONG_FORM,
-        f"the tensors' names are not the file's: {said}",
-        (("what to do", "return each tensor once, under the name that the file gives it"),),
+        f"{words.names}: {said}",
+        (("what to do", words.names_advice),),
         diagnosis="wrong-names",
-        group="the tensors' names are not the file's",
+        group=words.names,
     )
 
 
-def _form(expected: ExpectedTensor, found: LoadedTensor) -> Judgement | None:
+def _form(expected: ExpectedTensor, found: LoadedTensor, words: Words) -> Judgement | None:
     mistake = explain_form(expected, found, load_spec().element_types)
     if mistake is None:
         return None
@@ -58,7 +113,7 @@ def _form(expected: ExpectedTensor, found: LoadedTensor) -> Judgement | None:
         (
             ("tensor", tensor),
             ("came back", f"{found.dtype}, shape {list(found.shape)}"),
-            ("what to do", mistake.advice),
+            ("what to do", words.form_advice or mistake.advice),
         ),
         diagnosis=mistake.name,
         group=mistake.headline.split(":")[0],
@@ -101,37 +156,34 @@ def _digest(expected: ExpectedTensor, found: LoadedTensor) -> Judgement | None:
     )
 
 
-def _values(trial: Trial, expected: ExpectedTensor, found: LoadedTensor) -> Difference | None:
+def _values(contents: Contents, expected: ExpectedTensor, found: LoadedTensor) -> Difference | None:
     """The difference in values, where they can be compared: as many bits as expected, whatever they are called."""
     if found.data is None or found.sha256 == expected.sha256 or len(found.data) != expected.nbytes:
         return None
-    # Of 4 GiB nothing is looked for in the file, nor among the other tensors.
-    others = () if trial.vector.large else trial.vector.tensors
-    siblings = tuple(tensor for tensor in others if tensor.name != expected.name)
+    siblings = tuple(tensor for tensor in contents.siblings if tensor.name != expected.name)
     return compare(
         expected,
         found.data,
         load_spec().element_types,
-        file=b"" if trial.vector.large else trial.vector.path.read_bytes(),
+        file=contents.source(expected),
+        place=contents.place(expected),
         siblings=siblings,
-        machine_order=trial.machine_order,
+        machine_order=contents.machine_order,
     )
 
 
-def _wrong_values(different: list[Difference], trial: Trial) -> Judgement:
+def _wrong_values(different: list[Difference], contents: Contents) -> Judgement:
     """The first wrong tensor that a known mistake explains speaks for all; the others are counted."""
     shown = next((one for one in different if one.explanation), different[0])
     why = shown.explanation
     others = len(different) - 1
-    advice = (
-        why.advice if why else "compare the bytes at that place of the file with what the loader makes of them"
-    )
+    advice = why.advice if why else contents.words.unexplained_advice
     return Judgement(
         Finding.WRONG_VALUES,
         shown.headline,
         (
             *shown.lines(),
-            *((("others", f"{others} more of {len(trial.vector.tensors)} tensors differ too"),) if others else ()),
+            *((("others", f"{others} more of {len(contents.wanted)} tensors differ too"),) if others else ()),
             ("what to do", advice),
         ),
         diagnosis=why.name if why else "unexplained",

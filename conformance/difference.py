@@ -19,19 +19,35 @@ if TYPE_CHECKING:
     from endianproof.spec import ElementType
     from endianproof.vectors import ExpectedTensor
 
-__all__ = ["Difference", "compare"]
+__all__ = ["Difference", "Place", "compare"]
 
 PLAIN_DIGITS, EXACT_DIGITS = 5, 17
 SHOWN_BYTES = 16
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a tensor's elements lie in a file or in memory: storage's first byte; offset, strides in elements."""
+
+    file: bytes
+    at: int
+    storage_offset: int
+    stride: tuple[int, ...]
+    byte_order: str
+    label: str = "in file"
+
+
+@dataclass(frozen=True)
 class Difference:
-    """One tensor whose values are wrong. `indexes` are the differing elements' numbers in C order, ascending."""
+    """One tensor whose values are wrong. `indexes` are the differing elements' numbers in C order, ascending.
+
+    `place` is what the report points at.
+    """
 
     case: Case
     indexes: tuple[int, ...]
     explanation: Explanation | None
+    place: Place
 
     @property
     def headline(self) -> str:
@@ -84,7 +100,7 @@ class Difference:
                 ),
             ),
             ("differing", self._how_many() + self._range()),
-            ("in file", self._in_file(where)),
+            (self.place.label, self._bytes_at(where, self.place)),
             *(
                 (("or else", ", ".join(self.explanation.also)),)
                 if self.explanation and self.explanation.also
@@ -97,15 +113,15 @@ class Difference:
             return ""
         return f", numbers {self.indexes[0]} to {self.indexes[-1]} in C order"
 
-    def _in_file(self, where: Sequence[int]) -> str:
-        tensor, bits = self.case.tensor, self.case.element.bits
-        place = tensor.storage_offset + sum(i * step for i, step in zip(where, tensor.stride, strict=True))
-        byte = tensor.at + place * bits // 8
-        order = f", {tensor.byte_order}-endian" if self.case.element.swap_unit > 1 else ""
-        if not self.case.file:  # it is too large to be looked through
+    def _bytes_at(self, where: Sequence[int], place: Place) -> str:
+        bits = self.case.element.bits
+        number = place.storage_offset + sum(i * step for i, step in zip(where, place.stride, strict=True))
+        byte = place.at + number * bits // 8
+        order = f", {place.byte_order}-endian" if self.case.element.swap_unit > 1 else ""
+        if not place.file:  # it is too large to be looked through
             return f"byte {byte} (0x{byte:X}){order}"
-        held = self.case.file[byte : byte + min(max(1, bits // 8), SHOWN_BYTES)]
-        return f"byte {byte} (0x{byte:X}) of {len(self.case.file)}: {held.hex(' ').upper()}{order}"
+        held = place.file[byte : byte + min(max(1, bits // 8), SHOWN_BYTES)]
+        return f"byte {byte} (0x{byte:X}) of {len(place.file)}: {held.hex(' ').upper()}{order}"
 
 
 def compare(
@@ -114,12 +130,15 @@ def compare(
     types: Mapping[str, ElementType],
     *,
     file: bytes,
+    place: Place | None = None,
     siblings: tuple[ExpectedTensor, ...] = (),
     machine_order: str = "",
 ) -> Difference | None:
     """Compare canonical bytes of equal length, bit by bit. None where they are the same.
 
-    Raises ValueError where `found` is not as long as the expected canonical bytes.
+    `file` is what the elements were taken from: the file that was loaded, or the memory that was saved. `place`
+    is where the report is to point, if elsewhere. Raises ValueError where `found` is not as long as the expected
+    canonical bytes.
     """
     canonical = expected.canonical
     if found == canonical:
@@ -137,5 +156,6 @@ def compare(
         siblings=siblings,
         machine_order=machine_order,
     )
+    taken_from = Place(file, expected.at, expected.storage_offset, expected.stride, expected.byte_order)
     differing = np.flatnonzero(case.differing.reshape(-1, case.parts).any(axis=1))
-    return Difference(case, tuple(int(index) for index in differing), explain(case))
+    return Difference(case, tuple(int(index) for index in differing), explain(case), place or taken_from)

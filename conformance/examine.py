@@ -1,4 +1,4 @@
-"""One vector, examined: a copy of the golden file is loaded twice and looked at afterwards.
+"""One task, examined: a copy of a golden file is loaded twice, or a save made twice, each in its own folder.
 
 The testee never sees the golden file itself, so a loader that writes to its input spoils one copy and one verdict.
 """
@@ -14,20 +14,26 @@ from typing import TYPE_CHECKING, Protocol
 from endianproof.conformance.finding import Finding, Judgement
 from endianproof.conformance.judge import judge
 from endianproof.conformance.outcome import Outcome, OutcomeKind, TesteeInfo
+from endianproof.conformance.saved import SaveTrial, judge_save
+from endianproof.spec import load_spec
+from endianproof.vectors import Save
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from endianproof.conformance.tasks import Task
     from endianproof.vectors import Vector
 
 __all__ = [
     "DamagedVectorError",
     "Observation",
+    "SaveObservation",
     "Testee",
     "conclude",
     "examine",
     "first_load",
     "observe",
+    "save_once",
     "undeclared",
 ]
 
@@ -50,6 +56,10 @@ class Testee(Protocol):
         """Have one file loaded. `want` is "data" for canonical bytes, "sha256" for digests."""
         ...
 
+    def save(self, save: Save, path: Path, /) -> Outcome:
+        """Have the tensors of one save written to a file."""
+        ...
+
     def close(self) -> None:
         """End the testee's process."""
         ...
@@ -68,6 +78,20 @@ class Observation:
     first: Outcome | None = None
     second: Outcome | None = None
     unchanged: bool = True
+    unasked: str = ""
+
+
+@dataclass(frozen=True)
+class SaveObservation:
+    """What a testee did with one save: two of them, the files they left, and what stood beside the first."""
+
+    save: Save
+    machine_order: str
+    first: Outcome | None = None
+    file: bytes | None = None
+    strays: tuple[str, ...] = ()
+    second: Outcome | None = None
+    second_file: bytes | None = None
     unasked: str = ""
 
 
@@ -113,11 +137,11 @@ def _golden(vector: Vector) -> bytes:
     return data
 
 
-def undeclared(vector: Vector, info: TesteeInfo) -> str:
+def undeclared(task: Task, info: TesteeInfo) -> str:
     """Return why the testee need not be asked, by what it said of itself in its hello; "" where it must be."""
-    if info.formats is not None and vector.format not in info.formats:
-        return f"format {vector.format} (the testee reads {', '.join(info.formats) or 'no format'})"
-    missing = sorted({t.dtype for t in vector.tensors} - set(info.dtypes)) if info.dtypes is not None else ()
+    if info.formats is not None and task.format not in info.formats:
+        return f"format {task.format} (the testee's are {', '.join(info.formats) or 'none'})"
+    missing = sorted({t.dtype for t in task.tensors} - set(info.dtypes)) if info.dtypes is not None else ()
     return f"dtype {', '.join(missing)} (not among those that the testee declares)" if missing else ""
 
 
@@ -145,27 +169,61 @@ def first_load(vector: Vector, testee: Testee) -> Outcome:
         return testee.load(path, vector.format, want="sha256")
 
 
-def observe(vector: Vector, testee: Testee) -> Observation:
-    """Have a copy of one golden file loaded twice, and judge nothing.
+def observe(task: Task, testee: Testee) -> Observation | SaveObservation:
+    """Have a copy of one golden file loaded twice, or the tensors of one save saved twice, and judge nothing.
 
     Raises DamagedVectorError for a golden file that is not its manifest's, and what starting the testee raises.
     """
     info = testee.hello()
-    if reason := undeclared(vector, info):
-        return Observation(vector, info.byteorder, unasked=reason)
+    reason = undeclared(task, info)
+    if isinstance(task, Save):
+        unasked = SaveObservation(task, info.byteorder, unasked=reason)
+        return unasked if reason else _observe_save(task, testee, info.byteorder)
+    if reason:
+        return Observation(task, info.byteorder, unasked=reason)
     with tempfile.TemporaryDirectory(prefix="endianproof-", ignore_cleanup_errors=True) as folder:
-        first, second, unchanged = _load_twice(vector, testee, folder)
-    return Observation(vector, info.byteorder, first, second, unchanged)
+        first, second, unchanged = _load_twice(task, testee, folder)
+    return Observation(task, info.byteorder, first, second, unchanged)
 
 
-def conclude(observation: Observation, policies: Mapping[str, str]) -> Judgement:
-    """Judge what was observed; `policies` are the user's for `may` vectors."""
-    seen = observation
+def save_once(save: Save, testee: Testee) -> tuple[Outcome, bytes | None, tuple[str, ...]]:
+    """Have one save made in an empty folder: the outcome, the file if there is one, and what else there is."""
+    with tempfile.TemporaryDirectory(prefix="endianproof-", ignore_cleanup_errors=True) as folder:
+        path = Path(folder) / f"{save.id}.{load_spec().formats[save.format].extension}"
+        outcome = testee.save(save, path)
+        file = path.read_bytes() if path.is_file() else None
+        strays = sorted(one.name for one in Path(folder).iterdir() if one != path or file is None)
+    return outcome, file, tuple(strays)
+
+
+def _observe_save(save: Save, testee: Testee, machine_order: str) -> SaveObservation:
+    first, file, strays = save_once(save, testee)
+    second, second_file = save_once(save, testee)[:2] if first.kind is OutcomeKind.SAVED else (None, None)
+    return SaveObservation(save, machine_order, first, file, strays, second, second_file)
+
+
+def conclude(seen: Observation | SaveObservation, policies: Mapping[str, str]) -> Judgement:
+    """Judge what was observed; `policies` are the user's for `may` vectors and saves."""
     if seen.first is None:
         return Judgement(Finding.UNSUPPORTED, f"unsupported: {seen.unasked}")
-    return judge(seen.vector, seen.first, seen.second, seen.unchanged, policies, machine_order=seen.machine_order)
+    if isinstance(seen, Observation):
+        return judge(
+            seen.vector, seen.first, seen.second, seen.unchanged, policies, machine_order=seen.machine_order
+        )
+    return judge_save(
+        SaveTrial(
+            save=seen.save,
+            first=seen.first,
+            file=seen.file,
+            strays=seen.strays,
+            second=seen.second,
+            second_file=seen.second_file,
+            policies=policies,
+            machine_order=seen.machine_order,
+        )
+    )
 
 
-def examine(vector: Vector, testee: Testee, policies: Mapping[str, str]) -> Judgement:
-    """Observe one vector and judge it. Raises what `observe` raises."""
-    return conclude(observe(vector, testee), policies)
+def examine(task: Task, testee: Testee, policies: Mapping[str, str]) -> Judgement:
+    """Observe one vector or save and judge it. Raises what `observe` raises."""
+    return conclude(observe(task, testee), policies)

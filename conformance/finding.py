@@ -25,13 +25,18 @@ class Finding(enum.Enum):
 
     WRONG_VALUES = "wrong-values"
     LOADS_DIFFER = "two-loads-differ"
+    SAVES_DIFFER = "two-saves-differ"
+    NOTHING_WRITTEN = "nothing-written"
     FILE_MODIFIED = "file-modified"
+    CALLER_CHANGED = "caller-tensors-changed"
     CODE_EXECUTED = "code-executed"
     INVALID_ACCEPTED = "invalid-file-accepted"
+    INVALID_WRITTEN = "invalid-file-written"
     CRASHED = "crashed"
     TIMED_OUT = "timed-out"
     OUT_OF_MEMORY = "out-of-memory"
     VALID_REFUSED = "valid-file-refused"
+    TENSORS_REFUSED = "valid-tensors-refused"
     WRONG_FORM = "wrong-names-types-or-shapes"
     UNKNOWN_RESULT = "unknown-result"
     PROTOCOL_ERROR = "protocol-error"
@@ -49,11 +54,12 @@ FAILURES = tuple(finding for finding in Finding if finding not in {Finding.UNSUP
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the judge says of one vector.
+    """What the judge says of one vector or save.
 
     `headline` is the report's first line; `lines` are the evidence, as (label, text) pairs. `diagnosis` names the
     mistake that explains it, "" where none does; `group` is the headline without this vector's values.
-    `choice` says which way a policy went, `(policy, choice)`, for a `may` vector that was decided.
+    `choice` says which way a policy went, `(policy, choice)`, for a `may` vector that was decided. `note` is worth
+    knowing and no failure.
     """
 
     finding: Finding
@@ -62,6 +68,7 @@ class Judgement:
     diagnosis: str = ""
     group: str = ""
     choice: tuple[str, str] | None = None
+    note: str = ""
 
     @property
     def failed(self) -> bool:

@@ -1,4 +1,4 @@
-"""Vectors as pytest items: one item per vector, `<format>::<vector id>`."""
+"""Tasks as pytest items: one item per vector or save, `<format>::<id>`."""
 
 from __future__ import annotations
 
@@ -18,46 +18,46 @@ if TYPE_CHECKING:
 
     from endianproof.conformance.finding import Judgement
     from endianproof.conformance.session import ConformanceRun
-    from endianproof.vectors import Vector
+    from endianproof.conformance.tasks import Task
 
-__all__ = ["FormatCollector", "NonconformingError", "VectorItem"]
+__all__ = ["FormatCollector", "NonconformingError", "TaskItem"]
 
 
 class NonconformingError(Exception):
-    """A vector failed. The message is the whole report; its first line says what happened."""
+    """A vector or a save failed. The message is the whole report; its first line says what happened."""
 
 
 class FormatCollector(pytest.Collector):
-    """The selected vectors of one format.
+    """The selected vectors and saves of one format.
 
     No `pytest.File`: golden files are not test files, and what pytest does to those (`--lf` leaving out files that
     had no failure, say) must not touch them.
     """
 
-    def __init__(self, *, run: ConformanceRun, vectors: tuple[Vector, ...], **node: Any) -> None:
+    def __init__(self, *, run: ConformanceRun, tasks: tuple[Task, ...], **node: Any) -> None:
         super().__init__(**node)
         self._run = run
-        self._vectors = vectors
+        self._tasks = tasks
 
-    def collect(self) -> Iterator[VectorItem]:
-        """Yield an item for each vector, in the manifest's order."""
-        for vector in self._vectors:
-            yield VectorItem.from_parent(self, name=vector.id, run=self._run, vector=vector, path=vector.path)
+    def collect(self) -> Iterator[TaskItem]:
+        """Yield an item for each, vectors in the manifest's order, then saves in the specification's."""
+        for task in self._tasks:
+            yield TaskItem.from_parent(self, name=task.id, run=self._run, task=task, path=task.path)
 
 
-class VectorItem(pytest.Item):
-    """One vector: passes, fails with a report, is skipped as unsupported, or fails as the baseline expects."""
+class TaskItem(pytest.Item):
+    """One vector or save: passes, fails with a report, is skipped as unsupported, or fails as was expected."""
 
-    def __init__(self, *, run: ConformanceRun, vector: Vector, **node: Any) -> None:
+    def __init__(self, *, run: ConformanceRun, task: Task, **node: Any) -> None:
         super().__init__(**node)
         self._run = run
-        self.vector = vector
+        self.task = task
 
     def runtest(self) -> None:
-        """Examine the vector, and turn the judgement into pytest's kind of outcome."""
-        judgement = self._run.examine(self.vector)
-        ruling = Ruling() if self._run.settings.update else self._run.rule(self.vector, judgement)
-        result = Result.of(self.vector, judgement, ruling)
+        """Examine the task, and turn the judgement into pytest's kind of outcome."""
+        judgement = self._run.examine(self.task)
+        ruling = Ruling() if self._run.settings.update else self._run.rule(self.task, judgement)
+        result = Result.of(self.task, judgement, ruling)
         self.user_properties.extend(result.properties())
         self._conclude(judgement, ruling)
 
@@ -82,10 +82,10 @@ class VectorItem(pytest.Item):
         shown = excinfo.getrepr(style="value")
         if shown.reprcrash is not None:
             shown.reprcrash.message = str(excinfo.value).splitlines()[0]
-            shown.reprcrash.path = str(self.vector.path)
+            shown.reprcrash.path = str(self.path)
             shown.reprcrash.lineno = 1
         return shown
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
-        """Return the golden file as the place, and the vector's id as the title of its report."""
-        return self.vector.path, None, self.name
+        """Return the golden file, or the YAML that has the save, as the place, and the id as the title."""
+        return self.path, None, self.name

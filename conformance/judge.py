@@ -7,15 +7,23 @@ wording never decides anything.
 
 from __future__ import annotations
 
-import re
+import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from endianproof.conformance.contents import judge_tensors
+from endianproof.conformance.contents import LOADING, Contents, judge_contents
+from endianproof.conformance.endings import (
+    LOADER_ENDINGS,
+    VARYING,
+    ended_badly,
+    first_line,
+    heading,
+    refusal_of,
+    said,
+)
 from endianproof.conformance.finding import Finding, Judgement
 from endianproof.conformance.outcome import Outcome, OutcomeKind
 from endianproof.conformance.trial import Trial
-from endianproof.spec import load_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,46 +31,6 @@ if TYPE_CHECKING:
     from endianproof.vectors import Vector
 
 __all__ = ["Finding", "Judgement", "judge"]
-
-
-TERMINAL_CODE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-# What differs between a library's refusals of the same kind: quoted names, paths, numbers.
-VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|\S*/\S*|\d+")
-LONGEST_QUOTE = 200
-STDERR = "; standard error ends"  # where the client's account of an end goes on with the testee's own words
-
-ENDED_BADLY: dict[OutcomeKind, tuple[Finding, str, str]] = {
-    OutcomeKind.CRASHED: (
-        Finding.CRASHED,
-        "crashed",
-        "no file may end the process: check before reading, and raise",
-    ),
-    OutcomeKind.TIMED_OUT: (
-        Finding.TIMED_OUT,
-        "timed out",
-        "no file may hang the reader: bound every loop by the file",
-    ),
-    OutcomeKind.OUT_OF_MEMORY: (
-        Finding.OUT_OF_MEMORY,
-        "ran out of memory",
-        "hold every size that the file states against the file's own length before allocating",
-    ),
-    OutcomeKind.UNKNOWN_RESULT: (
-        Finding.UNKNOWN_RESULT,
-        "gave a result that is no mapping of names to tensors",
-        "return a dict of str to tensors, or write an adapter that does",
-    ),
-    OutcomeKind.PROTOCOL_ERROR: (
-        Finding.PROTOCOL_ERROR,
-        "broke the testee protocol",
-        "this says nothing about the library: mend the adapter",
-    ),
-    OutcomeKind.SAVED: (
-        Finding.PROTOCOL_ERROR,
-        "answered a load request with `saved`",
-        "this says nothing about the library: mend the adapter",
-    ),
-}
 
 
 def judge(
@@ -86,7 +54,7 @@ def judge(
     if not faults:
         return _without_fault(trial, choice)
     worst, *others = faults
-    lines = (*_heading(vector), *worst.lines, *(("also", other.headline) for other in others))
+    lines = (*heading(vector), *worst.lines, *(("also", other.headline) for other in others))
     advice = [line for line in lines if line[0] == "what to do"]
     ordered = (*(line for line in lines if line[0] != "what to do"), *advice)
     return replace(worst, lines=ordered, group=worst.group or worst.headline, choice=choice)
@@ -111,24 +79,16 @@ def _harm(fault: Judgement, trial: Trial) -> float:
 def _without_fault(trial: Trial, choice: tuple[str, str] | None) -> Judgement:
     if trial.first.kind is OutcomeKind.UNSUPPORTED:
         return Judgement(
-            Finding.UNSUPPORTED, f"unsupported: {_first_line(trial.first.message)}", _heading(trial.vector)
+            Finding.UNSUPPORTED, f"unsupported: {first_line(trial.first.message)}", heading(trial.vector)
         )
     return Judgement(Finding.PASSED, "passed", choice=choice)
-
-
-def _heading(vector: Vector) -> tuple[tuple[str, str], ...]:
-    rules = load_spec().rules
-    return (
-        ("vector", f"{vector.id}: {vector.description}"),
-        *(("rule", f"{name} ({rules[name].level}): {rules[name].statement}") for name in vector.rules),
-    )
 
 
 def _faults(trial: Trial) -> Iterator[Judgement]:
     """Everything that is wrong, in no order. Each fault is a judgement without the vector's heading."""
     kind = trial.first.kind
-    if kind in ENDED_BADLY:
-        yield _ended_badly(trial.first)
+    if kind in LOADER_ENDINGS:
+        yield ended_badly(trial.first, "the loader", LOADER_ENDINGS)
     elif kind is OutcomeKind.REJECTED and trial.wanted == "accept":
         yield _valid_refused(trial)
     elif kind is OutcomeKind.LOADED:
@@ -153,44 +113,15 @@ def _faults(trial: Trial) -> Iterator[Judgement]:
         )
 
 
-def _ended_badly(outcome: Outcome, which: str = "the loader") -> Judgement:
-    finding, what, advice = ENDED_BADLY[outcome.kind]
-    reason = _first_line(outcome.message).partition(STDERR)[0]
-    return Judgement(
-        finding,
-        f"{which} {what}: {reason}" if reason else f"{which} {what}",
-        (*_said(outcome.message), ("what to do", advice)),
-        group=f"{which} {what}",
-    )
-
-
-def _first_line(message: str) -> str:
-    """The first line of a library's words, without terminal codes, and no longer than a headline bears."""
-    first = next(iter(TERMINAL_CODE.sub("", message).strip().splitlines()), "")
-    return first if len(first) <= LONGEST_QUOTE else f"{first[:LONGEST_QUOTE]}..."
-
-
-def _said(message: str) -> tuple[tuple[str, str], ...]:
-    """A library's words in full, where the headline has only the first line of them."""
-    text = TERMINAL_CODE.sub("", message).strip()
-    return (("loader said", text),) if text != _first_line(message) else ()
-
-
-def _refusal(outcome: Outcome) -> str:
-    return (
-        ": ".join(part for part in (outcome.error_type, _first_line(outcome.message)) if part) or "no reason given"
-    )
-
-
 def _valid_refused(trial: Trial) -> Judgement:
     policy = trial.vector.policy
     pinned = trial.pinned(policy.accept) if policy else ""
-    refusal = _refusal(trial.first)
+    refusal = refusal_of(trial.first)
     return Judgement(
         Finding.VALID_REFUSED,
         f"a valid file was refused{pinned}: {refusal}",
         (
-            *_said(trial.first.message),
+            *said(trial.first.message, "loader"),
             ("file", f"{trial.vector.size} bytes, {_contents(trial.vector)}"),
             (
                 "what to do",
@@ -209,8 +140,22 @@ def _loaded(trial: Trial) -> Iterator[Judgement]:
     if trial.wanted == "reject":
         yield _invalid_accepted(trial)
     else:
-        yield from judge_tensors(trial)
+        yield from judge_contents(_contents_of(trial))
     yield from _second_load(trial)
+
+
+def _contents_of(trial: Trial) -> Contents:
+    vector = trial.vector
+    file = functools.cache(vector.path.read_bytes)  # read only where something is wrong
+    return Contents(
+        wanted=vector.tensors,
+        found=trial.first.tensors,
+        # Of 4 GiB nothing is looked for in the file, nor among the other tensors.
+        source=lambda _: b"" if vector.large else file(),
+        siblings=() if vector.large else vector.tensors,
+        machine_order=trial.machine_order,
+        words=LOADING,
+    )
 
 
 def _invalid_accepted(trial: Trial) -> Judgement:
@@ -236,8 +181,8 @@ def _second_load(trial: Trial) -> Iterator[Judgement]:
     second = trial.second
     if second is None:
         return
-    if second.kind in ENDED_BADLY:
-        yield _ended_badly(second, "the second load of the same file")
+    if second.kind in LOADER_ENDINGS:
+        yield ended_badly(second, "the second load of the same file", LOADER_ENDINGS)
     elif _digests(second) != _digests(trial.first):
         yield Judgement(
             Finding.LOADS_DIFFER,
@@ -259,7 +204,7 @@ def _digests(outcome: Outcome) -> dict[str, tuple[str, tuple[int, ...], str]]:
 
 def _changed(first: Outcome, second: Outcome) -> str:
     if second.kind is not OutcomeKind.LOADED:
-        return f"the second was {second.kind.value} ({_refusal(second)})"
+        return f"the second was {second.kind.value} ({refusal_of(second)})"
     one, two = _digests(first), _digests(second)
     names = sorted(name for name in one.keys() | two.keys() if one.get(name) != two.get(name))
     return "tensors " + ", ".join(repr(name) for name in names[:4])

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from endianproof.qemu import cache_root
 from endianproof.qemu import exclusive as hold
-from endianproof.vectors import make
+from endianproof.vectors import Vector, make
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from endianproof.vectors import Vector
+    from endianproof.conformance.tasks import Task
 
 __all__ = ["NoRoomError", "at_hand", "roomy_folder"]
 
@@ -57,12 +57,12 @@ def roomy_folder() -> Path:
 
 
 @contextlib.contextmanager
-def at_hand(vector: Vector, progress: Callable[[str], None]) -> Iterator[Vector]:
-    """The vector, its file at hand: a large one's is made, and removed at the end. Raises NoRoomError.
+def at_hand(vector: Task, progress: Callable[[str], None]) -> Iterator[Task]:
+    """The task, its file at hand: a large vector's is made, and removed at the end. Raises NoRoomError.
 
     Only one such file is there at a time, and one testee at work on it: each may take gigabytes of memory.
     """
-    if not vector.large:
+    if not isinstance(vector, Vector) or not vector.large:
         yield vector
         return
     folder = roomy_folder()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -10,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from endianproof.conformance.named import named
+from endianproof.conformance.named import named, named_saver
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["GuestLike", "Launch", "TesteeStartError", "program_testee", "python_testee"]
+__all__ = ["GuestLike", "Launch", "TesteeStartError", "program_testee", "python_testee", "saver_testee"]
 
 TESTEE = Path(__file__).with_name("testee") / "__main__.py"
 # Where QEMU's user emulation finds the host's own root: it looks every other absolute path up in the guest's tree
@@ -82,6 +83,21 @@ def _python_path() -> list[Path]:
     return [Path(folder) for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
 
 
+def _python_launch(
+    options: Sequence[str], what: str, paths: Sequence[Path], guest: GuestLike | None, overlay: Path | None
+) -> Launch:
+    """Modules are looked for in `overlay`, where the user stands, in `paths`, then in what is installed there."""
+    folders = [*([overlay] if overlay else []), Path.cwd(), *paths]
+    places = [f"--path={_seen_from(guest, folder)}" for folder in folders]
+    if guest is not None:
+        places += [f"--path-last={_seen_from(guest, folder)}" for folder in _python_path()]
+    argv = ["python3" if guest is not None else sys.executable, str(TESTEE), *places, *options]
+    side = f"guest {guest.name}'s packages" if guest is not None else f"the packages of {sys.executable}"
+    looked = ", ".join(str(folder) for folder in folders)
+    hint = f"modules are looked for in {looked}, then among {side}; --with=NAME==VERSION puts a package in front"
+    return _launch(argv, guest, what, hint)
+
+
 def python_testee(
     loader: str, takes: str, paths: Sequence[Path], guest: GuestLike | None, overlay: Path | None
 ) -> Launch:
@@ -91,16 +107,25 @@ def python_testee(
     testee's side. `takes` is path, bytes or file; a named testee knows better. Raises what `guest.command` raises.
     """
     known = named(loader)
-    folders = [*([overlay] if overlay else []), Path.cwd(), *paths]
-    options = [f"--path={_seen_from(guest, folder)}" for folder in folders]
-    if guest is not None:
-        options += [f"--path-last={_seen_from(guest, folder)}" for folder in _python_path()]
-    options += [f"--takes={known.takes if known else takes}", f"--loader={known.loader if known else loader}"]
-    argv = ["python3" if guest is not None else sys.executable, str(TESTEE), *options]
-    side = f"guest {guest.name}'s packages" if guest is not None else f"the packages of {sys.executable}"
-    looked = ", ".join(str(folder) for folder in folders)
-    hint = f"modules are looked for in {looked}, then among {side}; --with=NAME==VERSION puts a package in front"
-    return _launch(argv, guest, f"--loader={loader}", hint)
+    options = [f"--takes={known.takes if known else takes}", f"--loader={known.loader if known else loader}"]
+    return _python_launch(options, f"--loader={loader}", paths, guest, overlay)
+
+
+def saver_testee(
+    saver: str, gives: str | None, paths: Sequence[Path], guest: GuestLike | None, overlay: Path | None
+) -> Launch:
+    """Describe the process that serves one Python saver, likewise.
+
+    `gives` is torch or numpy, None for the default.
+    """
+    known = named_saver(saver)
+    if known is None:
+        options = [f"--saver={saver}", *([f"--gives={gives}"] if gives else [])]
+    else:
+        keywords = json.dumps(dict(known.keywords))
+        options = [f"--saver={known.saver}", f"--gives={known.gives}", f"--returns={known.returns}"]
+        options += [f"--keywords={keywords}"] if known.keywords else []
+    return _python_launch(options, f"--saver={saver}", paths, guest, overlay)
 
 
 def program_testee(command_line: str, guest: GuestLike | None) -> Launch:

@@ -21,7 +21,7 @@ from endianproof.conformance.outcome import LoadedTensor, Outcome, OutcomeKind, 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MessageError", "encode", "read_hello", "read_load", "schema_error"]
+__all__ = ["MessageError", "encode", "read_hello", "read_load", "read_save", "schema_error"]
 
 SCHEMA = Path(__file__).with_name("schemas") / "protocol-1.schema.json"
 SHOWN = 200  # characters of a bad reply that a message quotes
@@ -33,6 +33,7 @@ KINDS = {
     kind.value: kind
     for kind in (
         OutcomeKind.LOADED,
+        OutcomeKind.SAVED,
         OutcomeKind.REJECTED,
         OutcomeKind.UNSUPPORTED,
         OutcomeKind.UNKNOWN_RESULT,
@@ -86,12 +87,12 @@ def _is_plain_tensor(tensor: Any) -> bool:
     )
 
 
-def _is_plain(reply: Mapping[str, Any]) -> bool:
-    """Whether this is a well-formed `loaded` reply without anything optional."""
+def _is_plain(reply: Mapping[str, Any], outcome: str) -> bool:
+    """Whether this is a well-formed `loaded` or `saved` reply that has its tensors and nothing optional else."""
     return (
         reply.keys() == {"id", "outcome", "tensors"}
         and type(reply["id"]) is str
-        and reply["outcome"] == "loaded"
+        and reply["outcome"] == outcome
         and type(reply["tensors"]) is list
         and all(map(_is_plain_tensor, reply["tensors"]))
     )
@@ -134,6 +135,7 @@ def _info(reply: Mapping[str, Any]) -> TesteeInfo:
         machine=reply["machine"],
         runtime=reply["runtime"],
         packages=reply.get("packages", {}),
+        ops=tuple(reply.get("ops", ("load",))),
         formats=tuple(reply["formats"]) if "formats" in reply else None,
         dtypes=tuple(reply["dtypes"]) if "dtypes" in reply else None,
     )
@@ -164,7 +166,7 @@ def _tensor(entry: Mapping[str, Any], want: str) -> LoadedTensor:
         return LoadedTensor(entry["name"], entry["dtype"], shape, entry["sha256"])
     data = _bytes(entry["data"], f"the data of tensor {entry['name']!r}")
     digest = hashlib.sha256(data).hexdigest()
-    return LoadedTensor(entry["name"], entry["dtype"], shape, digest, data if want == "data" else None)
+    return LoadedTensor(entry["name"], entry["dtype"], shape, digest, None if want == "sha256" else data)
 
 
 def _outcome(reply: Mapping[str, Any], want: str) -> Outcome:
@@ -172,8 +174,8 @@ def _outcome(reply: Mapping[str, Any], want: str) -> Outcome:
         error = reply["error"]
         raise MessageError(f"the testee could not carry out the request: {error['type']}: {error['message']}")
     kind = KINDS[reply["outcome"]]
-    if kind is OutcomeKind.LOADED:
-        return Outcome(kind, tensors=tuple(_tensor(entry, want) for entry in reply["tensors"]))
+    if kind in {OutcomeKind.LOADED, OutcomeKind.SAVED}:
+        return Outcome(kind, tensors=tuple(_tensor(entry, want) for entry in reply.get("tensors", ())))
     if kind is not OutcomeKind.REJECTED:
         return Outcome(kind, message=reply["reason"])
     error = reply["error"]
@@ -182,14 +184,28 @@ def _outcome(reply: Mapping[str, Any], want: str) -> Outcome:
     return Outcome(kind, error_type=error["type"], message=error["message"])
 
 
+def _read(
+    line: bytes, request_id: str, want: str, plain: str, name: str
+) -> tuple[Outcome, list[Mapping[str, Any]]]:
+    reply = _object(line)
+    if not _is_plain(reply, plain) and (error := schema_error(reply, name)):
+        raise MessageError(f"the reply is malformed: {error}")
+    if reply["id"] != request_id:
+        raise MessageError(f"a reply to {reply['id']!r}; expected one to {request_id!r}")
+    return _outcome(reply, want), _samples(reply)
+
+
 def read_load(line: bytes, request_id: str, want: str) -> tuple[Outcome, list[Mapping[str, Any]]]:
     """Read the reply to a load request of that id, with the conversion samples that came with it.
 
     Raises MessageError.
     """
-    reply = _object(line)
-    if not _is_plain(reply) and (error := schema_error(reply, "load_reply")):
-        raise MessageError(f"the reply is malformed: {error}")
-    if reply["id"] != request_id:
-        raise MessageError(f"a reply to {reply['id']!r}; expected one to {request_id!r}")
-    return _outcome(reply, want), _samples(reply)
+    return _read(line, request_id, want, "loaded", "load_reply")
+
+
+def read_save(line: bytes, request_id: str) -> tuple[Outcome, list[Mapping[str, Any]]]:
+    """Read the reply to a save request of that id: the caller's tensors as they are afterwards, where they came.
+
+    Raises MessageError.
+    """
+    return _read(line, request_id, "either", "saved", "save_reply")

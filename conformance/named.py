@@ -1,10 +1,15 @@
-"""Named testees: loaders that this suite knows, by a short name or by their own dotted path."""
+"""Named testees: loaders and savers that this suite knows, by a short name or by their own dotted path."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["NAMED", "NamedTestee", "formats_of", "named"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["NAMED", "NAMED_SAVERS", "NamedSaver", "NamedTestee", "formats_of", "named", "named_saver"]
 
 
 @dataclass(frozen=True)
@@ -50,10 +55,45 @@ NAMED = {
 }
 
 
+@dataclass(frozen=True)
+class NamedSaver:
+    """One entry point that writes. `formats` are those it writes, `gives` whose tensors it is given.
+
+    `returns` says whether it writes a file or returns its bytes; `keywords` are given to it besides.
+    """
+
+    name: str
+    saver: str
+    formats: tuple[str, ...]
+    gives: str
+    returns: str = "file"
+    keywords: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+_SAFETENSORS = ("safetensors",)
+
+NAMED_SAVERS = {
+    saver.name: saver
+    for saver in (
+        NamedSaver("safetensors.numpy.save", "safetensors.numpy:save", _SAFETENSORS, "numpy", "bytes"),
+        NamedSaver("safetensors.numpy.save_file", "safetensors.numpy:save_file", _SAFETENSORS, "numpy"),
+        NamedSaver("safetensors.torch.save", "safetensors.torch:save", _SAFETENSORS, "torch", "bytes"),
+        NamedSaver("safetensors.torch.save_file", "safetensors.torch:save_file", _SAFETENSORS, "torch"),
+        NamedSaver("torch.save", "torch:save", ("torch-zip",), "torch"),
+    )
+}
+
+
 def named(loader: str) -> NamedTestee | None:
     """Return the named testee that `--loader` means: its name or its path, written with a dot or a colon."""
     dotted = loader.replace(":", ".")
     return next((t for t in NAMED.values() if dotted in (t.name, t.loader.replace(":", "."))), None)
+
+
+def named_saver(saver: str) -> NamedSaver | None:
+    """Return the named saver that `--saver` means, likewise."""
+    dotted = saver.replace(":", ".")
+    return next((s for s in NAMED_SAVERS.values() if dotted in (s.name, s.saver.replace(":", "."))), None)
 
 
 def formats_of(loader: str) -> tuple[str, ...] | None:

@@ -28,7 +28,7 @@ class OutcomeKind(enum.Enum):
 
 @dataclass(frozen=True)
 class LoadedTensor:
-    """One tensor that a testee returned.
+    """One tensor that a testee returned, or that it looked at again after saving it.
 
     `data` is the canonical bytes (C order, each element little-endian); None when only the digest was asked
     for. `sha256` is always there: the hex digest of the canonical bytes.
@@ -62,8 +62,8 @@ class Outcome:
 class TesteeInfo:
     """What a testee said of itself in reply to `hello`.
 
-    `byteorder` is sys.byteorder of its process ("little" or "big"); `formats` and `dtypes` are None when it
-    did not restrict itself.
+    `byteorder` is sys.byteorder of its process ("little" or "big"); `ops` are what it can be asked for, "load"
+    and "save"; `formats` and `dtypes` are None when it did not restrict itself.
     """
 
     __test__: ClassVar[bool] = False  # no test class, whatever its name makes pytest think
@@ -74,5 +74,6 @@ class TesteeInfo:
     machine: str
     runtime: str
     packages: Mapping[str, str]
+    ops: tuple[str, ...] = ("load",)
     formats: tuple[str, ...] | None = None
     dtypes: tuple[str, ...] | None = None

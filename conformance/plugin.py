@@ -1,7 +1,7 @@
 """The pytest plugin's face: its options, and the one question whether this run is a conformance run.
 
 Every pytest of every project that has endianproof installed imports this module, so it imports pytest and nothing
-else; all that costs time is imported once `--loader` or `--testee` is given.
+else; all that costs time is imported once `--loader`, `--saver` or `--testee` is given.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["pytest_addoption", "pytest_configure"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options, each under `endianproof_` in the namespace that all plugins share."""
-    group = parser.getgroup("endianproof", "conformance of tensor file loaders (endianproof)")
+    group = parser.getgroup("endianproof", "conformance of tensor file loaders and savers (endianproof)")
 
     def option(name: str, key: str, text: str, **settings: object) -> None:
         group.addoption(name, dest=f"endianproof_{key}", help=text, **settings)
@@ -24,6 +24,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "loader",
         "the loader under test: mypkg.load, mypkg:load, or a named testee",
         metavar="LOADER",
+    )
+    option(
+        "--saver",
+        "saver",
+        "the saver under test: mypkg.save, mypkg:save, or a named testee",
+        metavar="SAVER",
     )
     option("--testee", "testee", "a program under test that speaks the testee protocol", metavar="COMMAND")
     option("--guest", "guest", "run the testee in this emulated big-endian system (s390x)", metavar="GUEST")
@@ -40,18 +46,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "what the loader is given: path (default), bytes or file",
         choices=("path", "bytes", "file"),
     )
-    option("--format", "format", "only vectors of these formats, separated by commas", metavar="NAMES", **several)
+    option(
+        "--saver-gives",
+        "gives",
+        "whose tensors the saver is given: torch (default where it is installed) or numpy",
+        choices=("torch", "numpy"),
+    )
+    option(
+        "--format",
+        "format",
+        "only vectors and saves of these formats, separated by commas",
+        metavar="NAMES",
+        **several,
+    )
     option(
         "--rule",
         "rule",
-        "only vectors of these rules, ids or globs like ST-LEN-*",
+        "only vectors and saves of these rules, ids or globs like ST-LEN-*",
         metavar="RULES",
         **several,
     )
     option(
         "--policy",
         "policy",
-        "hold `may` vectors to one choice, as in NAME=CHOICE (repeatable)",
+        "hold `may` vectors and saves to one choice, as in NAME=CHOICE (repeatable)",
         metavar="NAME=CHOICE",
         **several,
     )
@@ -74,17 +92,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def _given(config: pytest.Config) -> list[str]:
     """The options of this plugin that the user gave, as they are written."""
-    names = ("guest", "with", "takes", "format", "rule", "policy", "large", "baseline", "update")
-    written = {"takes": "--loader-takes", "update": "--update-baseline"}
+    names = ("guest", "with", "takes", "gives", "format", "rule", "policy", "large", "baseline", "update")
+    written = {"takes": "--loader-takes", "gives": "--saver-gives", "update": "--update-baseline"}
     return [written.get(name, f"--{name}") for name in names if config.getoption(f"endianproof_{name}")]
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Turn this run into a conformance run if it names a testee; raises UsageError for options that need one."""
-    if config.getoption("endianproof_loader") is None and config.getoption("endianproof_testee") is None:
+    if all(config.getoption(f"endianproof_{kind}") is None for kind in ("loader", "saver", "testee")):
         if stray := _given(config):
             raise pytest.UsageError(
-                f"{stray[0]} needs a loader under test: add --loader=mypkg.load or --testee=COMMAND"
+                f"{stray[0]} needs a testee: add --loader=mypkg.load, --saver=mypkg.save or --testee=COMMAND"
             )
         return
     if config.getoption("help", default=False):

@@ -18,21 +18,27 @@ from endianproof.conformance.baseline_writer import write_baseline
 from endianproof.conformance.client import TesteeStartError
 from endianproof.conformance.examine import conclude
 from endianproof.conformance.finding import Finding, Judgement
-from endianproof.conformance.items import FormatCollector, VectorItem
+from endianproof.conformance.items import FormatCollector, TaskItem
 from endianproof.conformance.large import at_hand
-from endianproof.conformance.outcome import Outcome, OutcomeKind
 from endianproof.conformance.settings import Settings, choose, read_settings
 from endianproof.conformance.starting import preflight, start
 from endianproof.conformance.summary import Result, Summary
+from endianproof.conformance.tasks import OPS, counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from endianproof.conformance.examine import Testee
     from endianproof.conformance.outcome import TesteeInfo
-    from endianproof.vectors import Vector
+    from endianproof.conformance.tasks import Task
 
 __all__ = ["ConformanceRun", "begin"]
+
+
+HINTS = {
+    "load": "even the plainest {name} file is refused: if the loader is not made for it, say --format={only}",
+    "save": "even the plainest save gives no {name} file: if the saver is not made for it, say --format={only}",
+}
 
 
 def begin(config: pytest.Config) -> None:
@@ -52,19 +58,19 @@ class ConformanceRun:
         self._is_worker = hasattr(config, "workerinput")  # pytest-xdist sets it in its workers
         self._testee: Testee | None = None
         self._ahead: Ahead | None = None
-        self._following: Vector | None = None
+        self._following: Task | None = None
         self._info: TesteeInfo | None = None
-        self._plain: Mapping[str, Outcome] = {}
+        self._plain: dict[str, Mapping[str, bool | None]] = {}
         self._results: list[Result] = []
         self._written: str = ""
 
     # What items need
 
-    def examine(self, vector: Vector) -> Judgement:
-        """Judge one vector. A testee that cannot be started again is that vector's protocol error."""
+    def examine(self, task: Task) -> Judgement:
+        """Judge one vector or save. A testee that cannot be started again is that task's protocol error."""
         following, self._following = self._following, None
         try:
-            with at_hand(vector, self._progress) as ready:
+            with at_hand(task, self._progress) as ready:
                 return conclude(self._observer().observe(ready, following), self.settings.policies)
         except TesteeStartError as error:
             return Judgement(
@@ -74,11 +80,11 @@ class ConformanceRun:
                 group="the testee could not be started again",
             )
 
-    def rule(self, vector: Vector, judgement: Judgement) -> Ruling:
+    def rule(self, task: Task, judgement: Judgement) -> Ruling:
         """What the baseline says of a judgement."""
         if self.settings.baseline is None:
             return Ruling()
-        return self.settings.baseline.rule(vector, judgement, self._conditions())
+        return self.settings.baseline.rule(task, judgement, self._conditions())
 
     def _conditions(self) -> RunConditions:
         return RunConditions.of(self.settings.guest, self._information())
@@ -121,19 +127,21 @@ class ConformanceRun:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
-        """Start the testee and have it load a plain file, before anything is collected or a worker is started."""
+        """Start the testee and give it something plain to do, before anything is collected or workers start."""
         if self._is_worker or self._config.getoption("collectonly"):
             return
         self._info = self._running().hello()
         declared = self._info.formats
-        formats = dict.fromkeys(v.format for v in self.settings.vectors)
-        self._plain = preflight(self._running(), [f for f in formats if declared is None or f in declared])
+        for op, kind in OPS.items():
+            formats = dict.fromkeys(task.format for task in self._tasks() if isinstance(task, kind))
+            asked = [name for name in formats if declared is None or name in declared]
+            self._plain[op] = preflight(self._running(), op, asked)
         if self._config.getoption("dist", "no") != "no":
             self.close()  # the workers have their own
 
     def pytest_report_header(self) -> list[str]:
         """Say who is tested, where, and with what."""
-        chosen = f"{len(self.settings.vectors)} of {len(self.settings.all_vectors)} vectors"
+        chosen = f"{len(self._tasks())} of {counted(self._all_tasks())}"
         if self._info is None:
             return [f"endianproof: {chosen}"]
         info, guest = self._info, self.settings.guest
@@ -146,26 +154,43 @@ class ConformanceRun:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
-        """Put the vectors in front of what pytest collected, before `-k`, `--deselect` and `--lf` choose."""
+        """Put the tasks in front of what pytest collected, before `-k`, `--deselect` and `--lf` choose."""
         ours = [item for name in self._formats() for item in session.genitems(self._collector(session, name))]
         items[:0] = ours
 
     def _formats(self) -> list[str]:
-        return list(dict.fromkeys(vector.format for vector in self.settings.vectors))
+        return list(dict.fromkeys(task.format for task in self._tasks()))
+
+    def _ops(self) -> tuple[str, ...]:
+        """What is asked of the testee: of a program, what it says that it can."""
+        if self.settings.testee is None or self._config.getoption("collectonly"):
+            return self.settings.ops
+        return tuple(op for op in self.settings.ops if op in self._information().ops)
+
+    def _asked(self, tasks: tuple[Task, ...]) -> tuple[Task, ...]:
+        kinds = tuple(OPS[op] for op in self._ops())
+        return tuple(task for task in tasks if isinstance(task, kinds))
+
+    def _tasks(self) -> tuple[Task, ...]:
+        """The selected tasks that the testee can be asked for."""
+        return self._asked(self.settings.tasks)
+
+    def _all_tasks(self) -> tuple[Task, ...]:
+        """The tasks that it could have been asked for."""
+        return self._asked(self.settings.all_tasks)
 
     def _collector(self, session: pytest.Session, name: str) -> FormatCollector:
-        vectors = tuple(vector for vector in self.settings.vectors if vector.format == name)
+        tasks = tuple(task for task in self._tasks() if task.format == name)
         return FormatCollector.from_parent(
-            session, name=name, nodeid=name, path=vectors[0].path.parent, run=self, vectors=vectors
+            session, name=name, nodeid=name, path=tasks[0].path.parent, run=self, tasks=tasks
         )
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, nextitem: pytest.Item | None) -> None:
-        """Note which vector comes next, and leave the running to pytest."""
-        following = nextitem.vector if isinstance(nextitem, VectorItem) else None
-        self._following = (
-            following if following is not None and not following.large else None
-        )  # it is not made yet
+        """Note which task comes next, and leave the running to pytest."""
+        following = nextitem.task if isinstance(nextitem, TaskItem) else None
+        # A large vector's file is not made yet.
+        self._following = following if following is not None and not following.large else None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather results, here or from a worker."""
@@ -182,8 +207,8 @@ class ConformanceRun:
     def _update(self) -> str:
         old = self.settings.baseline
         assert old is not None, "asked before"
-        by_id = {(vector.format, vector.id): vector for vector in self.settings.all_vectors}
-        results = [(by_id[result.format, result.vector], result.judgement()) for result in self._results]
+        by_id = {(task.format, task.id): task for task in self.settings.all_tasks}
+        results = [(by_id[result.format, result.task], result.judgement()) for result in self._results]
         run = self._conditions()
         when = {"guest": run.guest} if run.guest != NO_GUEST else {"guest": NO_GUEST, "byteorder": run.byteorder}
         new = old.updated(results, run, when)
@@ -197,25 +222,23 @@ class ConformanceRun:
         """Group what failed, and show what was not judged."""
         if self._info is None:
             return
-        summary = Summary(
-            self._results, self.settings.all_vectors, self._hints(), self._written, self.settings.left_out
-        )
+        summary = Summary(self._results, self._all_tasks(), self._hints(), self._written, self.settings.left_out)
         terminalreporter.section(f"endianproof: {self._name()}", sep="=")
         for line in summary.lines():
             terminalreporter.write_line(line)
 
     def _name(self) -> str:
-        """The loader as the user wrote it; a program says its own name."""
-        return self.settings.loader or self._information().name
+        """The loader or saver as the user wrote it; a program says its own name."""
+        return self.settings.loader or self.settings.saver or self._information().name
 
     def _hints(self) -> list[str]:
-        """What to try where even the plainest file of a format that the user did not name is refused."""
-        loaded = [name for name, outcome in self._plain.items() if outcome.kind is OutcomeKind.LOADED]
-        refused = [name for name, outcome in self._plain.items() if outcome.kind is OutcomeKind.REJECTED]
-        if self.settings.narrowed or not loaded:
+        """What to try where even the plainest task of a format that the user did not name goes wrong."""
+        if self.settings.narrowed:
             return []
-        only = ",".join(loaded)
         return [
-            f"even the plainest {name} file is refused: if the loader is not made for it, say --format={only}"
-            for name in refused
+            HINTS[op].format(name=name, only=",".join(well))
+            for op, plain in self._plain.items()
+            if (well := [name for name, went_well in plain.items() if went_well])
+            for name, went_well in plain.items()
+            if went_well is False
         ]

@@ -17,16 +17,17 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from endianproof.conformance.baseline import Baseline, BaselineError, read_baseline
 from endianproof.conformance.large import NoRoomError, roomy_folder
-from endianproof.conformance.named import named
+from endianproof.conformance.named import named, named_saver
+from endianproof.conformance.tasks import OPS, load_tasks
 from endianproof.qemu import GuestError, guest
 from endianproof.spec import load_spec
-from endianproof.vectors import load_large, load_vectors
+from endianproof.vectors import load_large
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from endianproof.conformance.tasks import Task
     from endianproof.spec import Policy
-    from endianproof.vectors import Vector
 
 __all__ = ["Settings", "choose", "near", "read_settings"]
 
@@ -35,24 +36,36 @@ __all__ = ["Settings", "choose", "near", "read_settings"]
 class Settings:
     """One conformance run as the user asked for it.
 
-    Just one of `loader` and `testee` is set. `vectors` are those selected, in the manifests' order; `narrowed`
-    says whether the user chose formats. `guest` is a guest's name, None for this machine. `all_vectors` are those
+    Just one of `loader`, `saver` and `testee` is set. `tasks` are those selected, vectors in the manifests' order,
+    then saves in the specification's; `narrowed` says whether the user chose formats. `gives` is the framework of
+    a saver's tensors, None for the default. `guest` is a guest's name, None for this machine. `all_tasks` are all
     that there are, the large ones only where they were asked for; `left_out` counts the large ones of the same
     selection where they were not.
     """
 
     loader: str | None
+    saver: str | None
     testee: str | None
     guest: str | None
     requirements: tuple[str, ...]
     takes: str
-    vectors: tuple[Vector, ...]
+    gives: str | None
+    tasks: tuple[Task, ...]
     narrowed: bool
     policies: Mapping[str, str]
     baseline: Baseline | None
     update: bool
-    all_vectors: tuple[Vector, ...] = ()
+    all_tasks: tuple[Task, ...] = ()
     left_out: int = 0
+
+    @property
+    def ops(self) -> tuple[str, ...]:
+        """What a testee of this run may be asked for; a program says itself which of them it can."""
+        return _ops(self.loader, self.saver)
+
+
+def _ops(loader: str | None, saver: str | None) -> tuple[str, ...]:
+    return ("load",) if loader is not None else ("save",) if saver is not None else tuple(OPS)
 
 
 def near(word: str, known: Iterable[str]) -> str:
@@ -106,51 +119,51 @@ def _own_id(argument: str, config: pytest.Config, formats: Iterable[str]) -> tup
     return next(((own, name) for own in (path, shown) if own in formats), None)
 
 
-def _all_vectors(config: pytest.Config) -> tuple[Vector, ...]:
-    return load_vectors() + (load_large() if config.getoption("endianproof_large") else ())
+def _all_tasks(config: pytest.Config) -> tuple[Task, ...]:
+    ops = _ops(config.getoption("endianproof_loader"), config.getoption("endianproof_saver"))
+    return load_tasks(ops, large=config.getoption("endianproof_large"))
 
 
 def choose(config: pytest.Config) -> tuple[set[tuple[str, str]], bool]:
     """Take our own node ids out of the arguments, and settle what pytest is to collect beside the vectors.
 
     Returns the ids, and whether any paths of the user's are left. Without paths, pytest would collect the folder
-    it stands in or `testpaths`: a conformance run collects nothing but vectors then.
+    it stands in or `testpaths`: a conformance run collects nothing but vectors and saves then.
     """
     given = config.args_source is pytest.Config.ArgsSource.ARGS
-    there_are = _all_vectors(config)
-    known = {vector.format: set[str]() for vector in there_are}
-    for vector in there_are:
-        known[vector.format].add(vector.id)
+    tasks = _all_tasks(config)
+    known = {name: {task.id for task in tasks if task.format == name} for name in load_spec().formats}
     ids = {argument: _own_id(argument, config, known) for argument in config.args} if given else {}
     for own in ids.values():
         if own is not None and own[1] not in known[own[0]]:
             large = any(vector.id == own[1] for vector in load_large())
-            why = (
-                "it is made only with --large"
-                if large
-                else f"there is no such vector{near(own[1], known[own[0]])}"
-            )
+            missing = f"there is no such {_what(tasks)}{near(own[1], known[own[0]])}"
+            why = "it is made only with --large" if large else missing
             raise pytest.UsageError(f"{own[0]}::{own[1]}: {why}")
     config.args[:] = [argument for argument, own in ids.items() if own is None]
     return {own for own in ids.values() if own is not None}, bool(config.args)
 
 
+def _what(tasks: Iterable[Task]) -> str:
+    return " or ".join(dict.fromkeys(task.kind for task in tasks))
+
+
 def _those(
-    vectors: Iterable[Vector], formats: Sequence[str], rules: Sequence[str], ids: set[tuple[str, str]]
-) -> tuple[Vector, ...]:
+    tasks: Iterable[Task], formats: Sequence[str], rules: Sequence[str], ids: set[tuple[str, str]]
+) -> tuple[Task, ...]:
     return tuple(
-        vector
-        for vector in vectors
-        if (not formats or vector.format in formats)
-        and (not rules or any(fnmatchcase(rule, pattern) for rule in vector.rules for pattern in rules))
-        and (not ids or (vector.format, vector.id) in ids)
+        task
+        for task in tasks
+        if (not formats or task.format in formats)
+        and (not rules or any(fnmatchcase(rule, pattern) for rule in task.rules for pattern in rules))
+        and (not ids or (task.format, task.id) in ids)
     )
 
 
 def _selected(
-    vectors: Iterable[Vector], formats: Sequence[str], rules: Sequence[str], ids: set[tuple[str, str]]
-) -> tuple[Vector, ...]:
-    chosen = _those(vectors, formats, rules, ids)
+    tasks: Sequence[Task], formats: Sequence[str], rules: Sequence[str], ids: set[tuple[str, str]]
+) -> tuple[Task, ...]:
+    chosen = _those(tasks, formats, rules, ids)
     if not chosen:
         asked = (
             ("--format", formats),
@@ -158,7 +171,7 @@ def _selected(
             ("node ids", sorted("::".join(own) for own in ids)),
         )
         said = ", ".join(f"{what} {', '.join(values)}" for what, values in asked if values)
-        raise pytest.UsageError(f"no vector is selected by {said or 'these options'}")
+        raise pytest.UsageError(f"no {_what(tasks)} is selected by {said or 'these options'}")
     return chosen
 
 
@@ -174,7 +187,9 @@ def _requirements(given: Iterable[str], testee: str | None) -> tuple[str, ...]:
     """Check now what would otherwise be refused only after a guest was set up, minutes later."""
     for text in given:
         if testee is not None:
-            raise pytest.UsageError("--with goes with --loader: a program given by --testee has its own packages")
+            raise pytest.UsageError(
+                "--with goes with --loader and --saver: a program given by --testee has its own packages"
+            )
         try:
             Requirement(text)
         except InvalidRequirement:
@@ -195,7 +210,7 @@ def _baseline(config: pytest.Config) -> Baseline | None:
     if update and not path.exists():
         return Baseline(path)
     try:
-        return read_baseline(path, load_vectors() + load_large())
+        return read_baseline(path, load_tasks(large=True))
     except BaselineError as error:
         raise pytest.UsageError(str(error)) from error
 
@@ -207,45 +222,63 @@ def _check_room() -> None:
         raise pytest.UsageError(str(error)) from error
 
 
+def _one_testee(config: pytest.Config) -> tuple[str | None, str | None, str | None]:
+    """The loader, the saver and the program under test, just one of which is given."""
+    loader, saver, testee = (config.getoption(f"endianproof_{kind}") for kind in ("loader", "saver", "testee"))
+    given = {"--loader": loader, "--saver": saver, "--testee": testee}
+    both = [name for name, value in given.items() if value is not None]
+    if len(both) > 1:
+        raise pytest.UsageError(f"{both[0]} and {both[1]} exclude each other: one run tests one testee")
+    return loader, saver, testee
+
+
+def _takes(given: str | None, loader: str | None) -> str:
+    if given is not None and loader is None:
+        raise pytest.UsageError(
+            "--loader-takes goes with --loader: a program given by --testee always gets a path, and a saver too"
+        )
+    known = named(loader) if loader is not None else None
+    if known is not None and given not in {None, known.takes}:
+        raise pytest.UsageError(f"--loader-takes={given}: the named testee {known.name} takes {known.takes}")
+    return given or "path"
+
+
+def _gives(given: str | None, saver: str | None) -> str | None:
+    if given is not None and saver is None:
+        raise pytest.UsageError("--saver-gives goes with --saver: it says whose tensors a saver is given")
+    known = named_saver(saver) if saver is not None else None
+    if known is not None and given not in {None, known.gives}:
+        raise pytest.UsageError(f"--saver-gives={given}: the named testee {known.name} is given {known.gives}")
+    return given
+
+
 def read_settings(config: pytest.Config, ids: set[tuple[str, str]]) -> Settings:
-    """Read every option; `ids` are vectors named on the command line.
+    """Read every option; `ids` are vectors and saves named on the command line.
 
     Raises pytest.UsageError for what is unknown, for options that exclude each other, and for an empty selection.
     """
-    loader, testee = config.getoption("endianproof_loader"), config.getoption("endianproof_testee")
-    if loader is not None and testee is not None:
-        raise pytest.UsageError("--loader and --testee exclude each other: one run tests one testee")
-    takes = config.getoption("endianproof_takes")
-    if testee is not None and takes is not None:
-        raise pytest.UsageError(
-            "--loader-takes goes with --loader: a program given by --testee always gets a path"
-        )
-    known_testee = named(loader) if loader is not None else None
-    if known_testee is not None and takes not in {None, known_testee.takes}:
-        raise pytest.UsageError(
-            f"--loader-takes={takes}: the named testee {known_testee.name} takes {known_testee.takes}"
-        )
+    loader, saver, testee = _one_testee(config)
+    known = named(loader) if loader is not None else named_saver(saver) if saver is not None else None
     spec = load_spec()
     wanted = _formats(config.getoption("endianproof_format"), list(spec.formats))
     rules = _rules(config.getoption("endianproof_rule"), spec.rules)
-    known = {name: policy for each in spec.formats.values() for name, policy in each.policies.items()}
-    formats, large = (
-        wanted or (known_testee.formats if known_testee else ()),
-        config.getoption("endianproof_large"),
-    )
+    policies = {name: policy for each in spec.formats.values() for name, policy in each.policies.items()}
+    formats, large = wanted or (known.formats if known else ()), config.getoption("endianproof_large")
     if large:
         _check_room()
     return Settings(
         loader=loader,
+        saver=saver,
         testee=testee,
         guest=_guest_name(config.getoption("endianproof_guest")),
         requirements=_requirements(config.getoption("endianproof_with"), testee),
-        takes=takes or "path",
-        vectors=_selected(_all_vectors(config), formats, rules, ids),
+        takes=_takes(config.getoption("endianproof_takes"), loader),
+        gives=_gives(config.getoption("endianproof_gives"), saver),
+        tasks=_selected(_all_tasks(config), formats, rules, ids),
         narrowed=bool(wanted),
-        policies=_policies(config.getoption("endianproof_policy"), known),
+        policies=_policies(config.getoption("endianproof_policy"), policies),
         baseline=_baseline(config),
         update=config.getoption("endianproof_update"),
-        all_vectors=_all_vectors(config),
-        left_out=0 if large else len(_those(load_large(), formats, rules, ids)),
+        all_tasks=_all_tasks(config),
+        left_out=0 if large or saver is not None else len(_those(load_large(), formats, rules, ids)),
     )

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from endianproof.conformance.client import TesteeProcess, TesteeStartError
-from endianproof.conformance.examine import DamagedVectorError, Testee, first_load
-from endianproof.conformance.launch import program_testee, python_testee
+from endianproof.conformance.examine import DamagedVectorError, Testee, first_load, save_once
+from endianproof.conformance.launch import program_testee, python_testee, saver_testee
 from endianproof.conformance.outcome import Outcome, OutcomeKind
 from endianproof.conformance.overlay import OverlayError, overlay
+from endianproof.conformance.written import read_back
 from endianproof.qemu import GuestError, guest
-from endianproof.vectors import load_vectors
+from endianproof.reference import SpecViolation
+from endianproof.vectors import load_saves, load_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,10 +22,11 @@ if TYPE_CHECKING:
 
     from endianproof.conformance.launch import Launch
     from endianproof.conformance.settings import Settings
+    from endianproof.conformance.tasks import Task
     from endianproof.qemu import Guest
-    from endianproof.vectors import Vector
+    from endianproof.vectors import Save, Vector
 
-__all__ = ["plain_vector", "preflight", "start"]
+__all__ = ["plain_save", "plain_vector", "preflight", "start"]
 
 # What a testee must be able to return before any verdict means something.
 UNUSABLE = {OutcomeKind.UNKNOWN_RESULT, OutcomeKind.PROTOCOL_ERROR}
@@ -45,10 +48,12 @@ def _guest(name: str | None, progress: Callable[[str], None]) -> Guest | None:
 
 def _launch(settings: Settings, paths: Sequence[Path], progress: Callable[[str], None]) -> Launch:
     system = _guest(settings.guest, progress)
-    if settings.loader is None:
-        assert settings.testee is not None, "read_settings lets just one of them be absent"
+    if settings.testee is not None:
         return program_testee(settings.testee, system)
     folder = overlay(settings.requirements, system, progress) if settings.requirements else None
+    if settings.saver is not None:
+        return saver_testee(settings.saver, settings.gives, paths, system, folder)
+    assert settings.loader is not None, "read_settings sees to it that there is one of the three"
     return python_testee(settings.loader, settings.takes, paths, system, folder)
 
 
@@ -72,23 +77,55 @@ def plain_vector(format_name: str) -> Vector:
     return min(valid, key=lambda v: (any(t.dtype != "float32" or 0 in t.shape for t in v.tensors), v.size))
 
 
-def preflight(testee: Testee, formats: Sequence[str]) -> dict[str, Outcome]:
-    """Load the plainest vector of each format, and return how that ended.
+def plain_save(format_name: str) -> Save:
+    """A small save of a format, of one float32 tensor without any layout: what any saver should write."""
+    valid = [s for s in load_saves() if s.format == format_name and s.verdict == "accept" and s.tensors]
+    return min(
+        valid, key=lambda s: (any(t.dtype != "float32" or not t.is_plain for t in s.tensors), len(s.tensors))
+    )
 
-    Raises pytest.UsageError where the testee returns something that cannot be judged at all.
+
+def _unusable(testee: Testee, task: Task, outcome: Outcome, advice: str) -> pytest.UsageError:
+    why = outcome.message or outcome.kind.value
+    return pytest.UsageError(
+        f"{testee.hello().name} cannot be judged: for {task.id}, a plain valid one, {why}\n{advice}"
+    )
+
+
+def preflight(testee: Testee, op: str, formats: Sequence[str]) -> dict[str, bool | None]:
+    """Have the plainest vector of each format loaded, or the plainest save made; return whether that went well.
+
+    True where it did, False where the file was refused or an invalid one was written, None where it ended
+    otherwise. Raises pytest.UsageError where the testee returns something that cannot be judged at all.
     """
-    outcomes: dict[str, Outcome] = {}
-    for name in formats:
-        vector = plain_vector(name)
-        try:
-            outcome = first_load(vector, testee)
-        except (DamagedVectorError, TesteeStartError) as error:
-            raise _refused(error) from error
-        if outcome.kind in UNUSABLE:
-            raise pytest.UsageError(
-                f"{testee.hello().name} cannot be judged: for {vector.id}, a plain valid file, "
-                f"{outcome.message or outcome.kind.value}\n"
-                "A loader returns a mapping of names to tensors of torch, numpy, or with __array__ or __dlpack__."
-            )
-        outcomes[name] = outcome
-    return outcomes
+    try:
+        return {name: CHECKS[op](testee, name) for name in formats}
+    except (DamagedVectorError, TesteeStartError) as error:
+        raise _refused(error) from error
+
+
+def _loads_well(testee: Testee, format_name: str) -> bool | None:
+    vector = plain_vector(format_name)
+    outcome = first_load(vector, testee)
+    if outcome.kind in UNUSABLE:
+        advice = "A loader returns a mapping of names to tensors of torch, numpy, or with __array__ or __dlpack__."
+        raise _unusable(testee, vector, outcome, advice)
+    return {OutcomeKind.LOADED: True, OutcomeKind.REJECTED: False}.get(outcome.kind)
+
+
+def _saves_well(testee: Testee, format_name: str) -> bool | None:
+    save = plain_save(format_name)
+    outcome, file, _ = save_once(save, testee)
+    if outcome.kind in UNUSABLE:
+        raise _unusable(testee, save, outcome, "A saver is called with a dict of names to tensors, and a path.")
+    return {OutcomeKind.SAVED: _is_valid(file, save), OutcomeKind.REJECTED: False}.get(outcome.kind)
+
+
+def _is_valid(file: bytes | None, save: Save) -> bool:
+    try:
+        return file is not None and bool(read_back(file, save.format).tensors)
+    except SpecViolation:
+        return False
+
+
+CHECKS = {"load": _loads_well, "save": _saves_well}

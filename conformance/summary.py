@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from endianproof.conformance.finding import Finding, Judgement
+from endianproof.conformance.tasks import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     import pytest
 
     from endianproof.conformance.baseline import Ruling
-    from endianproof.vectors import Vector
+    from endianproof.conformance.tasks import Task
 
 __all__ = ["Result", "Summary"]
 
@@ -24,33 +25,35 @@ SHOWN_IDS = 3
 
 @dataclass(frozen=True)
 class Result:
-    """One vector's result as plain text, so that it survives pytest-xdist and stands in JUnit files.
+    """One vector's or save's result as plain text, so that it survives pytest-xdist and stands in JUnit files.
 
     `baseline` is "known" for a failure that the baseline records, "wrong" where it records another, else "".
-    `policy` is `name=choice` for a `may` vector, else "".
+    `policy` is `name=choice` for a `may` one, else ""; `note` is worth showing and no failure.
     """
 
     format: str
-    vector: str
+    task: str
     finding: str
     diagnosis: str
     headline: str
     group: str
     policy: str
     baseline: str
+    note: str
 
     @classmethod
-    def of(cls, vector: Vector, judgement: Judgement, ruling: Ruling) -> Result:
+    def of(cls, task: Task, judgement: Judgement, ruling: Ruling) -> Result:
         """Sum up one judgement and what the baseline says of it."""
         return cls(
-            format=vector.format,
-            vector=vector.id,
+            format=task.format,
+            task=task.id,
             finding=judgement.finding.value,
             diagnosis=judgement.diagnosis,
             headline=judgement.headline,
             group=judgement.group or judgement.headline,
             policy="=".join(judgement.choice or ()),
             baseline="wrong" if ruling.message else "known" if ruling.known else "",
+            note=judgement.note,
         )
 
     def properties(self) -> list[tuple[str, str]]:
@@ -92,13 +95,13 @@ class Summary:
     """
 
     results: Sequence[Result]
-    vectors: Sequence[Vector]
+    tasks: Sequence[Task]
     hints: Sequence[str] = ()
     written: str = ""
     left_out: int = 0
 
     def lines(self) -> Iterator[str]:
-        """Yield the counts, then each group of failures, what is unsupported, policies, and hints."""
+        """Yield the counts, then each group of failures, what is unsupported, policies, notes, and hints."""
         yield self._counts()
         if self.left_out:
             yield f"{self.left_out} large vectors not run: --large makes their files, of up to 4 GiB, one by one"
@@ -106,6 +109,7 @@ class Summary:
         yield from self._groups("not as the baseline says", "not as the baseline says:")
         yield from self._groups("unsupported", "unsupported, and not counted as passed:")
         yield from self._policies()
+        yield from self._notes()
         yield from self._groups("known failures", "known failures, by the baseline:")
         yield from (f"hint: {hint}" for hint in self.hints)
         if self.written:
@@ -115,10 +119,10 @@ class Summary:
         counts = Counter(result.kind for result in self.results)
         order = ("passed", "failed", "not as the baseline says", "known failures", "unsupported")
         parts = [f"{counts[kind]} {kind}" for kind in order if counts[kind]]
-        missing = len(self.vectors) - len(self.results)
+        missing = len(self.tasks) - len(self.results)
         if missing:
             parts.append(f"{missing} not run (not selected, or the run ended before)")
-        return f"{len(self.vectors)} vectors: {', '.join(parts)}"
+        return f"{counted(self.tasks)}: {', '.join(parts)}"
 
     def _groups(self, kind: str, title: str) -> Iterator[str]:
         """Each group by the headline that most of its vectors share, then which vectors."""
@@ -132,7 +136,17 @@ class Summary:
             headlines = Counter(result.headline for result in results)
             ((headline, _),) = headlines.most_common(1)
             yield f"  {len(results):>4}  {headline}{', and the like' if len(headlines) > 1 else ''}"
-            yield f"        {_several(result.vector for result in results)}"
+            yield f"        {_several(result.task for result in results)}"
+
+    def _notes(self) -> Iterator[str]:
+        """What is no failure and worth knowing."""
+        notes: defaultdict[str, list[str]] = defaultdict(list)
+        for result in self.results:
+            if result.note:
+                notes[result.note].append(result.task)
+        if notes:
+            yield "worth knowing:"
+        yield from (f"  {note} ({_several(ids)})" for note, ids in sorted(notes.items()))
 
     def _policies(self) -> Iterator[str]:
         """Which way each policy went, vector by vector where the testee is of two minds."""
@@ -140,8 +154,8 @@ class Summary:
         for result in self.results:
             if result.policy:
                 name, _, choice = result.policy.partition("=")
-                went[name][choice].append(result.vector)
-        recommended = {v.policy.name: v.policy.recommended for v in self.vectors if v.policy}
+                went[name][choice].append(result.task)
+        recommended = {v.policy.name: v.policy.recommended for v in self.tasks if v.policy}
         if went:
             yield "what the format leaves open:"
         for name, choices in sorted(went.items()):

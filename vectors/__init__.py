@@ -16,17 +16,22 @@ from endianproof.vectors._manifest import (
     load_manifest,
     load_vectors,
 )
+from endianproof.vectors._saves import GivenStorage, GivenTensor, Save, load_saves
 
 __all__ = [
     "Drift",
     "ExpectedTensor",
+    "GivenStorage",
+    "GivenTensor",
     "PolicyChoice",
+    "Save",
     "Vector",
     "check",
     "code_of",
     "generate",
     "load_large",
     "load_manifest",
+    "load_saves",
     "load_vectors",
     "make",
 ]

@@ -13,9 +13,9 @@ from endianproof.vectors._encoded import Encoded, Placed, c_strides
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from endianproof.spec import Format, Spec, VectorTemplate
+    from endianproof.spec import Format, SaveTemplate, Spec, VectorTemplate
 
-__all__ = ["Recipe", "encode_recipe", "recipes"]
+__all__ = ["Recipe", "combinations", "encode_recipe", "id_of", "put_in", "recipes"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Recipe:
     change: Mapping[str, Any] | None
 
 
-def _put_in(value: Any, variables: Mapping[str, Any]) -> Any:
+def put_in(value: Any, variables: Mapping[str, Any]) -> Any:
     """Replace `{name}`: a whole string by the value itself, within a string by its text."""
     if isinstance(value, str):
         for name, replacement in variables.items():
@@ -39,9 +39,9 @@ def _put_in(value: Any, variables: Mapping[str, Any]) -> Any:
             value = value.replace(f"{{{name}}}", str(replacement))
         return value
     if isinstance(value, Mapping):
-        return {_put_in(key, variables): _put_in(item, variables) for key, item in value.items()}
+        return {put_in(key, variables): put_in(item, variables) for key, item in value.items()}
     if isinstance(value, tuple):
-        return tuple(_put_in(item, variables) for item in value)
+        return tuple(put_in(item, variables) for item in value)
     return value
 
 
@@ -52,19 +52,32 @@ def _choices(values: Any, form: Format) -> Mapping[str, Any]:
     return values if isinstance(values, Mapping) else {str(value): value for value in values}
 
 
-def _expand(template: VectorTemplate, form: Format) -> Iterator[Recipe]:
+def combinations(
+    template: VectorTemplate | SaveTemplate, form: Format
+) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
+    """Every combination of the template's variables: by their labels, and by their values."""
     names = list(template.each)
     labelled = [_choices(values, form).items() for values in template.each.values()]
     for combination in itertools.product(*labelled):
         labels = {name: label for name, (label, _) in zip(names, combination, strict=True)}
-        values = {name: value for name, (_, value) in zip(names, combination, strict=True)}
+        yield labels, {name: value for name, (_, value) in zip(names, combination, strict=True)}
+
+
+def id_of(template: VectorTemplate | SaveTemplate, labels: Mapping[str, str]) -> str:
+    """The id that a template gives with these labels."""
+    filled: str = put_in(template.id, labels)
+    return filled.replace("_", "-").lower()
+
+
+def _expand(template: VectorTemplate, form: Format) -> Iterator[Recipe]:
+    for labels, values in combinations(template, form):
         yield Recipe(
-            id=_put_in(template.id, labels).replace("_", "-").lower(),
-            description=_put_in(template.description, labels),
+            id=id_of(template, labels),
+            description=put_in(template.description, labels),
             template=template,
-            write=_put_in(template.write, values),
-            derived_from=_put_in(template.derived_from, labels),
-            change=_put_in(template.change, values),
+            write=put_in(template.write, values),
+            derived_from=put_in(template.derived_from, labels),
+            change=put_in(template.change, values),
         )
 
 

@@ -122,6 +122,11 @@ class Vector:
     seen_in: tuple[str, ...] = ()
     large: bool = False
 
+    @property
+    def kind(self) -> str:
+        """The word for it in reports."""
+        return "vector"
+
 
 def _tensor(entry: Mapping[str, Any]) -> ExpectedTensor:
     source = {key: entry[key] for key in ("data", "pattern", "count", "zeros") if key in entry}

@@ -1,13 +1,16 @@
-"""The Python testee: a process that loads files with one loader and says what came out, byte by byte.
+"""The Python testee: a process that has one loader or one saver at work, and says what came out, byte by byte.
 
 It runs on the other side of the testee protocol, often inside an emulated guest, beside a library that may do
 anything. Therefore the modules of this folder import the standard library and each other, nothing else, run on
-Python 3.9 and later, and touch numpy or torch only where the loader has imported it or its result asks for it.
+Python 3.9 and later, and touch numpy or torch only where the loader has imported it, its result asks for it, or
+tensors are built for a saver.
 
     __main__    the command line; makes this package importable where nothing is installed
-    resolve     the dotted path of a loader -> the loader
+    resolve     the dotted path of a loader or saver -> the function
     serve       requests in, replies out
     stdio       keeps the protocol's streams out of the library's reach
+    building    the tensors of a save request, as torch's or numpy's
+    saving      calls the saver
     convert     what a loader returned -> named tensors
     torch_tensors, numpy_arrays    one tensor -> its elements, as they lie in memory
     canonical   elements in memory -> canonical bytes

@@ -1,5 +1,7 @@
 """The command line: `python3 .../testee/__main__.py --loader mypkg.load`, or `-m endianproof.conformance.testee`.
 
+`--saver mypkg.save` serves a saver in place of a loader.
+
 Started as a file, it needs nothing installed and nothing on PYTHONPATH: it makes `endianproof` importable from the
 folder it lies in. So a guest's Python sees this package and its own, and never the host's site-packages.
 """
@@ -15,7 +17,9 @@ if __name__ == "__main__" and not getattr(sys.flags, "safe_path", False):
 
 import argparse
 import faulthandler
+import importlib
 import importlib.util
+import json
 import os
 from typing import NoReturn
 
@@ -41,9 +45,11 @@ def _make_importable() -> None:
 
 _make_importable()
 
-from endianproof.conformance.testee.handshake import PROTOCOL  # noqa: E402 (only now importable)
+from endianproof.conformance.testee.building import FRAMEWORKS, default_framework  # noqa: E402 (only now importable)
+from endianproof.conformance.testee.handshake import PROTOCOL  # noqa: E402
 from endianproof.conformance.testee.resolve import resolve  # noqa: E402
-from endianproof.conformance.testee.serve import TAKES, Server, failure  # noqa: E402
+from endianproof.conformance.testee.saving import Saver  # noqa: E402
+from endianproof.conformance.testee.serve import TAKES, Loading, Saving, Server, failure  # noqa: E402
 from endianproof.conformance.testee.stdio import Channel  # noqa: E402
 
 __all__ = ["main"]
@@ -53,15 +59,32 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="endianproof testee", description="Serve the testee protocol, version 1."
     )
-    parser.add_argument("--loader", required=True, help="mypkg.load or mypkg.sub:obj.method")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--loader", help="mypkg.load or mypkg.sub:obj.method")
+    which.add_argument("--saver", help="mypkg.save or mypkg.sub:obj.method")
     parser.add_argument("--takes", choices=sorted(TAKES), default="path", help="what the loader is given")
+    parser.add_argument("--gives", choices=sorted(FRAMEWORKS), help="whose tensors the saver is given")
+    parser.add_argument(
+        "--returns", choices=("auto", "bytes", "file"), default="auto", help="what the saver makes"
+    )
+    parser.add_argument("--keywords", type=json.loads, default={}, help="keyword arguments of the saver, as JSON")
     parser.add_argument("--path", action="append", default=[], help="folder for the front of sys.path")
     parser.add_argument("--path-last", action="append", default=[], help="folder for the end of sys.path")
     return parser.parse_args()
 
 
+def _answer(arguments: argparse.Namespace) -> Loading | Saving:
+    """Import what is tested, and the framework of a saver's tensors. Raises whatever the imports raise."""
+    if arguments.loader is not None:
+        return Loading(resolve(arguments.loader), arguments.takes)
+    save = resolve(arguments.saver)
+    gives = arguments.gives or default_framework()
+    importlib.import_module(gives)
+    return Saving(Saver(save, gives, arguments.returns, arguments.keywords))
+
+
 def _refuse(channel: Channel, error: BaseException) -> NoReturn:
-    """Answer the first request with why there is no loader, and exit."""
+    """Answer the first request with why there is nothing to test, and exit."""
     for _ in channel.requests():
         channel.reply({"protocol": PROTOCOL, "error": failure(error)})
         break
@@ -69,17 +92,17 @@ def _refuse(channel: Channel, error: BaseException) -> NoReturn:
 
 
 def main() -> None:
-    """Import the loader, then serve requests until the runner says goodbye or goes away."""
+    """Import what is tested, then serve requests until the runner says goodbye or goes away."""
     arguments = _arguments()
     channel = Channel()
     faulthandler.enable()  # a crash leaves its Python traceback on stderr, and remains a crash
     sys.path[:0] = arguments.path
     sys.path.extend(arguments.path_last)
     try:
-        load = resolve(arguments.loader)
+        answer = _answer(arguments)
     except (Exception, SystemExit) as error:  # noqa: BLE001 (importing runs the library's code: it may raise anything)
         _refuse(channel, error)
-    Server(arguments.loader, load, arguments.takes).serve(channel)
+    Server(arguments.loader or arguments.saver, answer).serve(channel)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The protocol's loop: one request, one reply.
 
-A refusal is an `Exception` of the loader's. What is none (SystemExit, a Rust panic, KeyboardInterrupt) would end
-the program that called the loader, so it ends this one, and the runner sees it from outside, as it sees a crash.
+A refusal is an `Exception` of the library's. What is none (SystemExit, a Rust panic, KeyboardInterrupt) would end
+the program that called it, so it ends this one, and the runner sees it from outside, as it sees a crash.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import traceback
 from typing import TYPE_CHECKING, Any
 
+from endianproof.conformance.testee.building import CannotBuildError
 from endianproof.conformance.testee.canonical import ConversionError
 from endianproof.conformance.testee.convert import tensor_messages
 from endianproof.conformance.testee.handshake import Prover, introduction
@@ -18,9 +19,10 @@ from endianproof.conformance.testee.handshake import Prover, introduction
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from endianproof.conformance.testee.saving import Saver
     from endianproof.conformance.testee.stdio import Channel
 
-__all__ = ["TAKES", "Server", "failure"]
+__all__ = ["TAKES", "Loading", "Saving", "Server", "failure"]
 
 # Characters of an exception's text that travel; some libraries put the whole file in.
 MESSAGE_LIMIT = 2000
@@ -60,14 +62,13 @@ TAKES = {"path": _call_with_path, "bytes": _call_with_bytes, "file": _call_with_
 
 
 class Server:
-    """Serves one loader."""
+    """Serves one loader or one saver, which was imported from `name`."""
 
-    def __init__(self, loader: str, load: Callable[[Any], Any], takes: str) -> None:
-        self._loader = loader
-        self._load = load
-        self._call = TAKES[takes]
+    def __init__(self, name: str, answer: Loading | Saving) -> None:
+        self._name = name
+        self._answer = answer
         self._prover = Prover()
-        self._operations = {"hello": self._hello, "load": self._answer_load, "save": self._save}
+        self._operations = {"hello": self._hello, "load": self._carry_out, "save": self._carry_out}
 
     def serve(self, channel: Channel) -> None:
         """Answer until `bye`, or until the runner is gone."""
@@ -86,36 +87,72 @@ class Server:
             os._exit(code if isinstance(code, int) else ENDED)
 
     def _hello(self, _request: dict[str, Any]) -> dict[str, Any]:
-        return {**introduction(self._loader), "conversion": self._prover.samples()}
+        said = introduction(self._name)
+        return {**said, "ops": [self._answer.op], "conversion": self._prover.samples()}
 
     def _unknown(self, request: dict[str, Any]) -> dict[str, Any]:
         found = request.get("op")
         error = {"type": "UnknownOperation", "message": f"op {found!r}; expected hello, load, save or bye"}
         return {"id": str(request.get("id", "")), "error": error}
 
-    def _save(self, request: dict[str, Any]) -> dict[str, Any]:
-        return {"id": request["id"], "outcome": "unsupported", "reason": "this testee has a loader and no saver"}
-
-    def _answer_load(self, request: dict[str, Any]) -> dict[str, Any]:
-        reply = {"id": request["id"], **self._outcome(request)}
+    def _carry_out(self, request: dict[str, Any]) -> dict[str, Any]:
+        if request["op"] != self._answer.op:
+            reason = f"this testee can {self._answer.op}, and was asked to {request['op']}"
+            return {"id": request["id"], "outcome": "unsupported", "reason": reason}
+        reply = {"id": request["id"], **_outcome(self._answer, request)}
         samples = self._prover.samples()
         return {**reply, "conversion": samples} if samples else reply
 
-    def _outcome(self, request: dict[str, Any]) -> dict[str, Any]:
+
+class Loading:
+    """Answers load requests with one loader. `takes` is what it is given: path, bytes or file."""
+
+    op = "load"
+
+    def __init__(self, load: Callable[[Any], Any], takes: str) -> None:
+        self._load = load
+        self._call = TAKES[takes]
+
+    def __call__(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The outcome of one request. Raises whatever the loader raises."""
+        want = request.get("reply", "data")
+        tensors = self._call(self._load, request["path"], lambda result: tensor_messages(result, want))
+        return {"outcome": "loaded", "tensors": tensors}
+
+
+class Saving:
+    """Answers save requests with one saver."""
+
+    op = "save"
+
+    def __init__(self, saver: Saver) -> None:
+        self._saver = saver
+
+    def __call__(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The outcome of one request. Raises whatever the saver raises; what this side fails at is answered."""
         try:
-            tensors = self._call(
-                self._load, request["path"], lambda result: tensor_messages(result, request.get("reply", "data"))
-            )
-        except MemoryError as error:
-            memory = _text(error) or "no memory left"
-        except ConversionError as error:
-            return {"outcome": "unknown-result", "reason": _text(error)}
-        except NotImplementedError as error:
-            return {"outcome": "unsupported", "reason": _text(error) or "the loader raised NotImplementedError"}
-        except Exception as error:  # noqa: BLE001 (a refusal, of whatever class the library chose)
-            return {"outcome": "rejected", "error": failure(error)}
-        else:
-            return {"outcome": "loaded", "tensors": tensors}
-        # Outside the handler, where the traceback no longer keeps the loader's frames, and what they hold, alive.
-        gc.collect()
-        return {"outcome": "rejected", "error": {"type": "MemoryError", "message": memory}}
+            tensors = self._saver.build(request)
+        except CannotBuildError as error:
+            return {"outcome": "unsupported", "reason": _text(error)}
+        except Exception as error:  # noqa: BLE001 (whatever a framework raises here, no saver is to blame)
+            return {"error": failure(error)}
+        return {"outcome": "saved", "tensors": self._saver.write(tensors, request["path"])}
+
+
+def _outcome(answer: Loading | Saving, request: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return answer(request)
+    except MemoryError as error:
+        memory = _text(error) or "no memory left"
+    except ConversionError as error:
+        return {"outcome": "unknown-result", "reason": _text(error)}
+    except NotImplementedError as error:
+        return {
+            "outcome": "unsupported",
+            "reason": _text(error) or f"the {answer.op}er raised NotImplementedError",
+        }
+    except Exception as error:  # noqa: BLE001 (a refusal, of whatever class the library chose)
+        return {"outcome": "rejected", "error": failure(error)}
+    # Outside the handler, where the traceback no longer keeps the library's frames, and what they hold, alive.
+    gc.collect()
+    return {"outcome": "rejected", "error": {"type": "MemoryError", "message": memory}}

@@ -43,6 +43,7 @@ def test_the_protocols_own_examples_are_messages():
         ("reply", {"id": "v1", "outcome": "unsupported", "reason": "dtype float8_e4m3fn"}),
         ("reply", {"id": "v1", "outcome": "unknown-result", "reason": "NoneType"}),
         ("reply", {"id": "v2", "outcome": "saved"}),
+        ("reply", {"id": "v2", "outcome": "saved", "tensors": [TENSOR]}),
     ):
         assert schema_error(message, name) == "", message
 
@@ -76,8 +77,15 @@ def nearly_plain(draw):
 
 @given(nearly_plain())
 def test_what_is_plain_is_what_the_schema_accepts(reply):
-    if _is_plain(reply):
+    if _is_plain(reply, "loaded"):
         assert schema_error(reply, "load_reply") == ""
+
+
+@given(nearly_plain())
+def test_what_is_plain_of_a_save_is_what_the_schema_accepts(reply):
+    reply = {**reply, "outcome": "saved"} if reply.get("outcome") == "loaded" else reply
+    if _is_plain(reply, "saved"):
+        assert schema_error(reply, "save_reply") == ""
 
 
 @pytest.mark.parametrize(
@@ -102,7 +110,7 @@ def test_what_is_plain_is_what_the_schema_accepts(reply):
 def test_a_wrong_tensor_is_neither_plain_nor_valid(key, value):
     tensor = {**(DIGEST if key == "sha256" else TENSOR), key: value}
     reply = {**LOADED, "tensors": [tensor]}
-    assert not _is_plain(reply)
+    assert not _is_plain(reply, "loaded")
     if value not in (
         "f32\n",
         SHA + "\n",
@@ -111,10 +119,10 @@ def test_a_wrong_tensor_is_neither_plain_nor_valid(key, value):
 
 
 def test_plain_replies_are_recognised():
-    assert _is_plain(LOADED)
-    assert _is_plain({**LOADED, "tensors": [DIGEST, TENSOR]})
-    assert _is_plain({**LOADED, "tensors": []})
-    assert not _is_plain({**LOADED, "conversion": []})
+    assert _is_plain(LOADED, "loaded")
+    assert _is_plain({**LOADED, "tensors": [DIGEST, TENSOR]}, "loaded")
+    assert _is_plain({**LOADED, "tensors": []}, "loaded")
+    assert not _is_plain({**LOADED, "conversion": []}, "loaded")
 
 
 def test_plain_replies_cost_no_validator(monkeypatch):

@@ -415,8 +415,8 @@ def test_a_pinned_policy_decides(run):
         (["--loader=mypkg.load", "--update-baseline", "--baseline=no/where.yaml"], "*there is no folder no*"),
         (["--loader=mypkg.load", "safetensors::st-dtype-bfloat61"], "*did you mean st-dtype-bfloat16?*"),
         (["--loader=mypkg.load", "no/such/folder"], "*no/such/folder*"),
-        (["--guest=s390x"], "*--guest needs a loader under test*"),
-        (["--update-baseline"], "*--update-baseline needs a loader under test*"),
+        (["--guest=s390x"], "*--guest needs a testee: add --loader*"),
+        (["--update-baseline"], "*--update-baseline needs a testee: add --loader*"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -562,4 +562,4 @@ def test_endianproof_run_is_pytest_with_the_same_options_and_exit_codes(run, pyt
 def test_endianproof_run_without_a_loader_says_what_is_missing(pytester):
     done = command("--format=safetensors", cwd=pytester.path)
     assert done.returncode == 2
-    assert "give --loader=mypkg.load or --testee=COMMAND" in done.stderr
+    assert "give --loader=mypkg.load, --saver=mypkg.save or --testee=COMMAND" in done.stderr
