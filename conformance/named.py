@@ -80,6 +80,13 @@ NAMED_SAVERS = {
         NamedSaver("safetensors.torch.save", "safetensors.torch:save", _SAFETENSORS, "torch", "bytes"),
         NamedSaver("safetensors.torch.save_file", "safetensors.torch:save_file", _SAFETENSORS, "torch"),
         NamedSaver("torch.save", "torch:save", ("torch-zip",), "torch"),
+        NamedSaver(
+            "torch.save-legacy",
+            "torch:save",
+            ("torch-legacy",),
+            "torch",
+            keywords=MappingProxyType({"_use_new_zipfile_serialization": False}),
+        ),
     )
 }
 

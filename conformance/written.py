@@ -69,7 +69,7 @@ def read_back(data: bytes, format_name: str) -> Written:
     with tempfile.TemporaryDirectory(prefix="endianproof-", ignore_cleanup_errors=True) as folder:
         path = Path(folder) / f"written.{load_spec().formats[format_name].extension}"
         path.write_bytes(data)
-        found = load(path)
+        found = load(path, format_name=format_name)
         contents = {name: bytes(tensor.canonical) for name, tensor in found.items()}
         places = {name: _place(tensor) for name, tensor in found.items()}
     tensors = tuple(

@@ -41,14 +41,16 @@ def _format_of(path: Path, data: memoryview) -> Format:
     )
 
 
-def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+def load(path: str | os.PathLike[str], *, format_name: str | None = None) -> dict[str, Tensor]:
     """The tensors of a file by name, over a memory map of it.
+
+    `format_name` says which format it has to be; without it, the file does.
 
     Nested dicts and lists of a pickle give names joined by dots; a tensor that stands alone has the empty name.
     Raises SpecViolation where the file breaks a rule, OSError where it cannot be opened.
     """
     path = Path(path)
     data = _map(path)
-    form = _format_of(path, data)
+    form = load_spec().formats[format_name] if format_name else _format_of(path, data)
     tensors: dict[str, Tensor] = _reader(form).read(data, form)
     return tensors
