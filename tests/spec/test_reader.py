@@ -108,7 +108,7 @@ BROKEN = {
 }
 
 
-SAVE = "saves:\n  - {id: st-save-x, rules: [ST-HDR-10], description: x, write: {tensors: []}}\n\nvectors:\n"
+SAVE = "  - {id: st-save-x, rules: [ST-HDR-10], description: x, write: {tensors: []}}\n"
 BROKEN_SAVES = {
     "an id that does not say it": (("st-save-x", "st-x"), "says so"),
     "an unknown rule": (("ST-HDR-10", "ST-HDR-99"), "save st-save-x names rule 'ST-HDR-99'"),
@@ -120,11 +120,11 @@ BROKEN_SAVES = {
 
 
 def _with_save(folder, save):
+    """One save more, before the others."""
     path = folder / "formats" / "safetensors.yaml"
     text = path.read_text(encoding="utf-8")
-    before, _, rest = text.partition("saves:\n")
-    text = before + "vectors:\n" + rest.partition("vectors:\n")[2] if rest else text
-    path.write_text(text.replace("vectors:\n", save, 1), encoding="utf-8")
+    assert "\nsaves:\n" in text
+    path.write_text(text.replace("\nsaves:\n", "\nsaves:\n" + save, 1), encoding="utf-8")
 
 
 @pytest.mark.parametrize(("change", "complaint"), BROKEN_SAVES.values(), ids=BROKEN_SAVES)
@@ -141,7 +141,7 @@ def test_a_rule_may_be_tested_by_a_save_alone(folder):
     with pytest.raises(SpecError, match="ST-HDR-10 has no vector and no save"):
         read_spec(folder, validate=True)
     _with_save(folder, SAVE)
-    (save,) = read_spec(folder, validate=True).formats["safetensors"].saves
+    save = read_spec(folder, validate=True).formats["safetensors"].saves[0]
     assert (save.id, save.format, save.rules, save.verdict) == (
         "st-save-x",
         "safetensors",
