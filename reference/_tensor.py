@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import math
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -103,9 +102,13 @@ class Tensor:
         if self.element.bits % 8 or (as_it_is and self._contiguous and not any(self.turned_signs)):
             start = self.storage_offset * self.element.bits // 8
             return self.storage.data[start : start + self.nbytes]
+        little = self._copied("<")
+        return little.reshape(-1).view(np.uint8).data.toreadonly()
+
+    def _copied(self, order: str) -> np.ndarray[Any, Any]:
+        """The codes in memory of their own, in C order and a byte order: one pass over the file's bytes."""
         codes = self._codes()
-        little = np.ascontiguousarray(codes, codes.dtype.newbyteorder("<"))
-        return memoryview(little.tobytes())
+        return codes.astype(codes.dtype.newbyteorder(order), order="C")
 
     def _in_native_order(self) -> np.ndarray[Any, Any]:
         codes = self._codes()
@@ -147,5 +150,5 @@ class Tensor:
         if not self.nbytes:
             return torch.empty(self.shape, dtype=dtype)
         self.storage.verify()
-        own = bytearray(self.canonical if sys.byteorder == "little" else self._in_native_order().tobytes())
+        own = self._copied("=").reshape(-1).view(np.uint8)
         return torch.frombuffer(own, dtype=dtype).reshape(self.shape)
