@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["read", "recognizes"]
 
 _JSON_WHITE_SPACE = " \t\n\r"
+_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
+_ESCAPES_QUOTES_AND_BRACKETS = re.compile(r"\\.|[\"\[\]{}]", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,13 @@ class _Object:
 
     def all(self, key: str) -> list[Any]:
         return [value for name, value in self.pairs if name == key]
+
+
+class _MinusZero:
+    """The size or offset -0: an integer by JSON's grammar, a float to serde_json."""
+
+    def __str__(self) -> str:
+        return "-0"
 
 
 @dataclass(frozen=True)
@@ -51,7 +61,8 @@ def recognizes(data: memoryview, form: Format) -> bool:
 
 def _read_header(data: memoryview, form: Format) -> _Header:
     layout = form.layout
-    length_type = layout["seq"][0]["type"]
+    fields = {field["id"]: field for field in layout["seq"]}
+    length_type = fields[fields["header"]["size"]]["type"]
     size = int(length_type[1])
     if len(data) < size:
         raise SpecViolation("ST-HDR-02", 0, f"a file of {len(data)} bytes", f"at least {size}")
@@ -78,7 +89,7 @@ class _LoneSurrogateError(ValueError):
 
 
 def _check_characters(value: Any) -> None:
-    if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+    if isinstance(value, str) and _HALF_A_PAIR.search(value):
         raise _LoneSurrogateError(ascii(value))
     for item in value if isinstance(value, list) else ():
         _check_characters(item)
@@ -95,14 +106,43 @@ def _not_json(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
-def _parse(header: _Header, form: Format) -> _Object:
-    first, text = header.text[:1], header.text
-    if first and first in _JSON_WHITE_SPACE:
-        raise SpecViolation("ST-HDR-06", header.start, f"white space ({first!r})", "an opening brace")
+def _integer(digits: str) -> int | _MinusZero:
     # Python refuses to convert thousands of digits; 25 are as much too large.
-    decoder = json.JSONDecoder(
-        object_pairs_hook=_object, parse_constant=_not_json, parse_int=lambda digits: int(digits[:25])
-    )
+    return _MinusZero() if digits == "-0" else int(digits[:25])
+
+
+def _deepest(text: str) -> int:
+    """How many levels of brackets and braces lie within each other; 0 where not all of them close."""
+    level = deepest = 0
+    in_string = False
+    for found in _ESCAPES_QUOTES_AND_BRACKETS.finditer(text):
+        mark = found[0]
+        if mark == '"':
+            in_string = not in_string
+        elif not in_string and mark in "[{":
+            level += 1
+            deepest = max(deepest, level)
+        elif not in_string and mark in "]}":
+            level -= 1
+    return 0 if level else deepest
+
+
+def _check_beginning(header: _Header, form: Format) -> None:
+    first, expected = header.text[:1], chr(form.layout["first_byte"])
+    if first != expected:
+        rule = "ST-HDR-06" if first and first in _JSON_WHITE_SPACE else "ST-JSON-01"
+        raise SpecViolation(
+            rule, header.start, f"{first!r} first" if first else "nothing", f"a header from {expected!r} on"
+        )
+    deepest, most = _deepest(header.text), form.layout["max_nesting"]
+    if deepest > most:
+        raise SpecViolation("ST-JSON-17", header.start, f"{deepest} levels of brackets", f"at most {most}")
+
+
+def _parse(header: _Header, form: Format) -> _Object:
+    _check_beginning(header, form)
+    text = header.text
+    decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_not_json, parse_int=_integer)
     try:
         parsed, end = decoder.raw_decode(text)
     except _LoneSurrogateError as error:
@@ -112,10 +152,9 @@ def _parse(header: _Header, form: Format) -> _Object:
         what = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         at = header.start + len(text[:position].encode("utf-8"))
         raise SpecViolation("ST-JSON-01", at, f"no JSON ({what})", "one JSON object") from None
-    if not isinstance(parsed, _Object):
-        raise SpecViolation("ST-JSON-01", header.start, f"JSON that begins with {first!r}", "a JSON object")
     _check_padding(header, end, form)
-    return parsed
+    found: _Object = parsed
+    return found
 
 
 def _check_padding(header: _Header, end: int, form: Format) -> None:
@@ -128,22 +167,41 @@ def _check_padding(header: _Header, end: int, form: Format) -> None:
 
 
 def _check_metadata(parsed: _Object, header: _Header, key: str) -> None:
-    for metadata in parsed.all(key):
+    def refuse(rule: str, found: str, expected: str) -> SpecViolation:
+        return SpecViolation(rule, header.at(key), found, expected)
+
+    found = parsed.all(key)
+    if len(found) > 1:
+        raise refuse("ST-JSON-14", f"{key} {len(found)} times", "once")
+    for metadata in found:
         if metadata is None:
-            continue
+            raise refuse("ST-JSON-05", f"{key} of null", "an object, or no {key}")
         if not isinstance(metadata, _Object):
-            found = f"{key} of type {type(metadata).__name__}"
-            raise SpecViolation("ST-JSON-03", header.at(key), found, "an object")
+            raise refuse("ST-JSON-03", f"{key} of type {type(metadata).__name__}", "an object")
+        seen: set[str] = set()
         for name, value in metadata.pairs:
             if not isinstance(value, str):
-                found = f"{name!r} with a value of type {type(value).__name__}"
-                raise SpecViolation("ST-JSON-03", header.at(name), found, "a string")
+                raise refuse("ST-JSON-03", f"{name!r:.60} of type {type(value).__name__}", "a string")
+            if name in seen:
+                raise refuse("ST-JSON-04", f"the key {name!r:.60} twice", "each key once")
+            seen.add(name)
+
+
+def _check_names(parsed: _Object, header: _Header, offsets: str) -> None:
+    """Each name once. Of two entries that state the same bytes one may count; of others, neither can."""
+    seen: dict[str, Any] = {}
+    for name, entry in parsed.pairs:
+        ranges = entry.all(offsets) if isinstance(entry, _Object) else None
+        if name in seen:
+            rule = "ST-JSON-02" if ranges == seen[name] else "ST-JSON-20"
+            raise SpecViolation(rule, header.at(name), f"the name {name!r:.60} twice", "each name once")
+        seen[name] = ranges
 
 
 def _member(entry: _Object, key: str, name: str, header: _Header) -> Any:
     values = entry.all(key)
     if len(values) != 1:
-        found = f"{len(values)} times {key} in the entry of {name!r}"
+        found = f"{len(values)} times {key} in the entry of {name!r:.60}"
         raise SpecViolation("ST-JSON-09", header.at(name), found, "exactly one")
     return values[0]
 
@@ -151,9 +209,11 @@ def _member(entry: _Object, key: str, name: str, header: _Header) -> Any:
 def _integers(value: Any, key: str, name: str, header: _Header, largest: int) -> tuple[int, ...]:
     items = value if isinstance(value, list) else [value]
     good = [type(item) is int and 0 <= item <= largest for item in items]
+    if any(isinstance(item, _MinusZero) for item in items):
+        raise SpecViolation("ST-JSON-16", header.at(name), f"-0 in {key} of {name!r:.60}", "0")
     if not isinstance(value, list) or not all(good):
         wrong = value if not isinstance(value, list) else items[good.index(False)]
-        found = f"{str(wrong)[:40]} in {key} of {name!r}"
+        found = f"{str(wrong)[:40]} in {key} of {name!r:.60}"
         raise SpecViolation("ST-JSON-06", header.at(name), found, f"an array of integers from 0 to {largest}")
     return tuple(items)
 
@@ -176,13 +236,15 @@ def _tensor(name: str, entry: Any, header: _Header, form: Format, buffer: memory
         return SpecViolation(rule, header.at(name), found, expected)
 
     if not isinstance(entry, _Object):
-        raise refuse("ST-JSON-08", f"an entry of type {type(entry).__name__}", "an object")
+        rule = "ST-JSON-08" if isinstance(entry, list) else "ST-JSON-19"
+        raise refuse(rule, f"an entry of type {type(entry).__name__}", "an object")
     dtype = _member(entry, keys["dtype"], name, header)
     shape = _integers(_member(entry, keys["shape"], name, header), keys["shape"], name, header, largest)
     offsets = _member(entry, keys["offsets"], name, header)
     offsets = _integers(offsets, keys["offsets"], name, header, largest)
     if not isinstance(dtype, str):
-        raise refuse("ST-JSON-08", f"a dtype of type {type(dtype).__name__}", "a string")
+        rule = "ST-JSON-08" if isinstance(dtype, _Object) else "ST-JSON-19"
+        raise refuse(rule, f"a dtype of type {type(dtype).__name__}", "a string")
     if dtype not in form.element_types:
         raise refuse("ST-DT-01", f"dtype {dtype!r:.60}", f"one of {', '.join(form.element_types)}")
     if len(offsets) != 2:
@@ -199,7 +261,7 @@ def _tensor(name: str, entry: Any, header: _Header, form: Format, buffer: memory
     if nbytes is None:
         raise refuse("ST-OFF-05", f"{count} elements of {element.bits} bits", "whole bytes")
     if end - begin != nbytes:
-        raise refuse("ST-OFF-03", f"{end - begin} bytes for {name!r}", f"{nbytes}")
+        raise refuse("ST-OFF-03", f"{end - begin} bytes for {name!r:.60}", f"{nbytes}")
     return begin, end, Tensor(name, element, shape, Storage(buffer[begin:end], form.layout["byte_order"]))
 
 
@@ -207,7 +269,7 @@ def _check_coverage(ranges: list[tuple[int, int, str]], header: _Header, buffer:
     previous = 0
     for begin, end, name in sorted(ranges):
         if begin != previous:
-            found = f"{name!r} at offset {begin}"
+            found = f"{name!r:.60} at offset {begin}"
             raise SpecViolation("ST-OFF-01", header.at(name), found, f"offset {previous}")
         previous = end
     if previous != len(buffer):
@@ -222,12 +284,8 @@ def read(data: memoryview, form: Format) -> Mapping[str, Tensor]:
     buffer = data[start:]
     parsed = _parse(header, form)
     metadata_key = form.layout["metadata_key"]
-    seen: set[str] = set()
-    for name, _ in parsed.pairs:
-        if name in seen:
-            raise SpecViolation("ST-JSON-02", header.at(name), f"the name {name!r} twice", "each name once")
-        seen.add(name)
     _check_metadata(parsed, header, metadata_key)
+    _check_names(parsed, header, form.layout["entry_keys"]["offsets"])
     entries = [pair for pair in parsed.pairs if pair[0] != metadata_key]
     found = [_tensor(name, entry, header, form, buffer) for name, entry in entries]
     ranges = [(begin, end, tensor.name) for begin, end, tensor in found]

@@ -24,7 +24,8 @@ __all__ = ["Encoded", "Placed", "apply_file_change", "c_strides", "refuse_unknow
 class Placed:
     """A tensor as the file holds it. `at` and `storage_nbytes` are bytes, the rest elements.
 
-    `codes` are the logical elements in C order; `pattern` names them where the specification does.
+    `codes` are the logical elements in C order; `pattern` names them where the specification does, and `skip` says
+    how many codes of the pattern were left out before them.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Placed:
     storage_offset: int = 0
     stride: tuple[int, ...] = ()
     pattern: str | None = None
+    skip: int = 0
 
     def contents(self) -> Data:
         """The canonical bytes of the logical elements, very many zeros among them as a run."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,13 @@ def put_in(value: Any, variables: Mapping[str, Any]) -> Any:
 
 
 def _choices(values: Any, form: Format) -> Mapping[str, Any]:
-    """The values of one variable by their labels; `element_types` stands for all that the format has."""
+    """The values of one variable by their labels.
+
+    `element_types` stands for all that the format has, `releases` for the lists of them that its layout has.
+    """
+    if values == "releases":
+        releases = form.layout["releases"].items()
+        values = {label: tuple(form.element_types[name] for name in names) for label, names in releases}
     if values == "element_types":
         values = tuple(form.element_types.values())
     return values if isinstance(values, Mapping) else {str(value): value for value in values}
@@ -65,8 +72,7 @@ def combinations(
 
 def id_of(template: VectorTemplate | SaveTemplate, labels: Mapping[str, str]) -> str:
     """The id that a template gives with these labels."""
-    filled: str = put_in(template.id, labels)
-    return filled.replace("_", "-").lower()
+    return re.sub("[_.]", "-", put_in(template.id, labels)).lower()
 
 
 def _expand(template: VectorTemplate, form: Format) -> Iterator[Recipe]:

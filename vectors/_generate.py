@@ -49,8 +49,9 @@ def _values(tensor: Placed, canonical: Data) -> dict[str, Any]:
 
 
 def _plain_values(tensor: Placed, canonical: bytes) -> dict[str, Any]:
-    if tensor.pattern is not None and len(canonical) > _INLINE_BYTES:
-        return {"pattern": tensor.pattern, "count": len(tensor.codes)}
+    if tensor.pattern is not None and (len(canonical) > _INLINE_BYTES or tensor.skip):
+        values = {"pattern": tensor.pattern, "count": len(tensor.codes)}
+        return {**values, "skip": tensor.skip} if tensor.skip else values
     return {"data": base64.b64encode(canonical).decode("ascii")}
 
 

@@ -82,7 +82,9 @@ class ExpectedTensor:
             data = base64.b64decode(self.source["data"], validate=True)
         else:
             element = load_spec().element_types[self.dtype]
-            data = canonical_pattern(element, self.source["pattern"], self.source["count"])
+            data = canonical_pattern(
+                element, self.source["pattern"], self.source["count"], self.source.get("skip", 0)
+            )
         if hashlib.sha256(data).hexdigest() != self.sha256:
             raise ValueError(f"manifest is damaged: canonical bytes of {self.name!r} do not match their sha256")
         return data
@@ -129,7 +131,7 @@ class Vector:
 
 
 def _tensor(entry: Mapping[str, Any]) -> ExpectedTensor:
-    source = {key: entry[key] for key in ("data", "pattern", "count", "zeros") if key in entry}
+    source = {key: entry[key] for key in ("data", "pattern", "count", "skip", "zeros") if key in entry}
     return ExpectedTensor(
         name=entry["name"],
         dtype=entry["dtype"],

@@ -91,18 +91,28 @@ class ZerosFirst(Sequence[int]):
         return 0 if places < self.zeros else self.rest[places - self.zeros]
 
 
-def codes_for(element: ElementType, values: str | Sequence[int], count: int, zeros: int = 0) -> Sequence[int]:
-    """`count` codes: of the named pattern, or the given ones, repeated; the first `zeros` of them are 0.
+@functools.lru_cache(maxsize=64)
+def _beginning(element: ElementType, name: str, count: int) -> tuple[int, ...]:
+    """The first codes of a pattern, kept: tensors that share a pattern ask for it piece by piece."""
+    return tuple(_PATTERNS[name](element, count))
 
-    Raises ValueError for an unknown name.
+
+def codes_for(
+    element: ElementType, values: str | Sequence[int], count: int, zeros: int = 0, skip: int = 0
+) -> Sequence[int]:
+    """`count` codes: of the named pattern, or the given ones, repeated.
+
+    The first `zeros` of them are 0; `skip` codes of the pattern are left out before the first. Raises ValueError
+    for an unknown name.
     """
     if zeros:
-        return ZerosFirst(zeros, tuple(codes_for(element, values, count - zeros)))
+        return ZerosFirst(zeros, tuple(codes_for(element, values, count - zeros, skip=skip)))
     if isinstance(values, str):
         if values not in _PATTERNS or values not in load_spec().patterns:
             raise ValueError(f"{values!r} is no pattern; there are {', '.join(load_spec().patterns)}")
-        return tuple(_PATTERNS[values](element, count))
-    return tuple(values[index % len(values)] for index in range(count))
+        # Made up to the next power of two, so that the pieces of one sequence are cut from one tuple.
+        return _beginning(element, values, 1 << (skip + count).bit_length())[skip : skip + count]
+    return tuple(values[index % len(values)] for index in range(skip, skip + count))
 
 
 def encode_all(element: ElementType, codes: Sequence[int], order: ByteOrder) -> Data:
@@ -116,6 +126,6 @@ def encode_all(element: ElementType, codes: Sequence[int], order: ByteOrder) -> 
 
 
 @functools.lru_cache(maxsize=32)
-def canonical_pattern(element: ElementType, name: str, count: int) -> bytes:
-    """The canonical bytes of `count` elements of the named pattern."""
-    return encode(element, codes_for(element, name, count), "little")
+def canonical_pattern(element: ElementType, name: str, count: int, skip: int = 0) -> bytes:
+    """The canonical bytes of `count` elements of the named pattern, after `skip` that are left out."""
+    return encode(element, codes_for(element, name, count, skip=skip), "little")

@@ -27,6 +27,13 @@ def test_no_element_of_distinct_survives_a_swap_of_any_unit(name):
                 assert swapped(data, unit) != data, hex(code)
 
 
+@pytest.mark.parametrize("name", TYPES)
+def test_the_pieces_of_a_pattern_join_to_the_whole(name):
+    element = TYPES[name]
+    pieces = [codes_for(element, "distinct", count, skip=count * (count - 1) // 2) for count in range(1, 20)]
+    assert [code for piece in pieces for code in piece] == list(codes_for(element, "distinct", 190))
+
+
 @pytest.mark.parametrize("name", [name for name in WIDE if TYPES[name].bits >= 16])
 def test_no_two_elements_of_distinct_are_equal(name):
     codes = codes_for(TYPES[name], "distinct", 130)
