@@ -83,7 +83,9 @@ def judge_contents(contents: Contents) -> Iterator[Judgement]:
         fault for expected, got in pairs if (fault := _form(expected, got, words) or _length(expected, got))
     )
     yield from (fault for expected, got in pairs if (fault := _digest(expected, got)))
-    different = [d for expected, got in pairs if (d := _values(contents, expected, got))]
+    compared = [(expected, got, d) for expected, got in pairs if (d := _values(contents, expected, got))]
+    # Elements in another shape than the file's are in another order too: the shape is what is wrong then.
+    different = [d for expected, got, d in compared if _same_form(expected, got) or d.explanation]
     if different:
         yield _wrong_values(different, contents)
 
@@ -120,11 +122,14 @@ def _form(expected: ExpectedTensor, found: LoadedTensor, words: Words) -> Judgem
     )
 
 
+def _same_form(expected: ExpectedTensor, found: LoadedTensor) -> bool:
+    return (found.dtype, found.shape) == (expected.dtype, expected.shape)
+
+
 def _length(expected: ExpectedTensor, found: LoadedTensor) -> Judgement | None:
     """What is called the expected dtype and shape has as many bytes; a testee that says otherwise is broken."""
     wanted = expected.nbytes
-    same_form = (found.dtype, found.shape) == (expected.dtype, expected.shape)
-    if found.data is None or not same_form or len(found.data) == wanted:
+    if found.data is None or not _same_form(expected, found) or len(found.data) == wanted:
         return None
     form = f"{expected.dtype} of shape {list(expected.shape)}"
     return Judgement(
@@ -137,8 +142,7 @@ def _length(expected: ExpectedTensor, found: LoadedTensor) -> Judgement | None:
 
 def _digest(expected: ExpectedTensor, found: LoadedTensor) -> Judgement | None:
     """Wrong values that are too many to be sent: of those there is only the digest."""
-    same_form = (found.dtype, found.shape) == (expected.dtype, expected.shape)
-    if found.data is not None or not same_form or found.sha256 == expected.sha256:
+    if found.data is not None or not _same_form(expected, found) or found.sha256 == expected.sha256:
         return None
     return Judgement(
         Finding.WRONG_VALUES,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,8 +47,12 @@ class Difference:
 
     case: Case
     indexes: tuple[int, ...]
-    explanation: Explanation | None
     place: Place
+
+    @cached_property
+    def explanation(self) -> Explanation | None:
+        """The known mistake that gives these values; sought when it is asked for."""
+        return explain(self.case)
 
     @property
     def headline(self) -> str:
@@ -158,4 +163,4 @@ def compare(
     )
     taken_from = Place(file, expected.at, expected.storage_offset, expected.stride, expected.byte_order)
     differing = np.flatnonzero(case.differing.reshape(-1, case.parts).any(axis=1))
-    return Difference(case, tuple(int(index) for index in differing), explain(case), place or taken_from)
+    return Difference(case, tuple(int(index) for index in differing), place or taken_from)

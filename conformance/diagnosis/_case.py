@@ -55,6 +55,12 @@ class Case:
         differing: Flags = self.expected != self.found
         return differing
 
+    @property
+    def views(self) -> int:
+        """How many of the file's tensors lie in this one's storage, itself among them."""
+        mine = self.tensor.at, self.tensor.storage_nbytes
+        return 1 + sum((other.at, other.storage_nbytes) == mine for other in self.siblings)
+
     def from_file(self, start: int, strides: tuple[int, ...]) -> Codes | None:
         """The codes of a tensor of this shape, read from byte `start` of the file with `strides` in elements.
 
@@ -62,7 +68,10 @@ class Case:
         """
         if self.element.bits % 8 or not self.count:
             return None
-        places = np.int64(start) + element_places(self.tensor.shape, strides) * self.element.itemsize
+        return self.at_places(np.int64(start) + element_places(self.tensor.shape, strides) * self.element.itemsize)
+
+    def at_places(self, places: npt.NDArray[np.int64]) -> Codes | None:
+        """The codes of elements that begin at these bytes of the file; None where one leaves it."""
         if places.min() < 0 or places.max() + self.element.itemsize > len(self.file):
             return None
         raw = np.frombuffer(self.file, dtype=np.uint8)

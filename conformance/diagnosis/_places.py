@@ -6,6 +6,8 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from endianproof.conformance.diagnosis._case import Candidate, Case, Mistake, element_places
 from endianproof.conformance.elements import codes_of, swap_codes, to_canonical
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PLACES", "contiguous"]
 
+FURTHEST_SHIFT = 64  # bytes: what a place is rounded up to
+MOST_ROLLS = 8  # beginnings that are tried
 SHORTEST_FIND = 4  # bytes: shorter runs turn up anywhere in a file
 
 
@@ -58,6 +62,13 @@ def _strides_ignored(case: Case) -> Iterator[Candidate]:
         yield Candidate(swap_codes(codes) if case.tensor.byte_order == "big" else codes, "strides")
 
 
+def _strides_in_bytes(case: Case) -> Iterator[Candidate]:
+    if case.element.bits % 8 == 0 and case.element.itemsize > 1 and case.count:
+        codes = case.at_places(_first_byte(case) + element_places(case.tensor.shape, case.tensor.stride))
+        if codes is not None:
+            yield Candidate(codes)
+
+
 def _column_major(case: Case) -> Iterator[Candidate]:
     if sum(size > 1 for size in case.tensor.shape) > 1:
         strides = contiguous(case.tensor.shape[::-1])[::-1]
@@ -89,6 +100,34 @@ def _shifted(case: Case, *, swapped: bool) -> Iterator[Candidate]:
         yield Candidate(case.found, f"{abs(nearest - right)} bytes {direction} their place")
 
 
+def _shifted_past_the_end(case: Case) -> Iterator[Candidate]:
+    """Read from a few bytes further on, so that the last elements come from behind the file's end."""
+    if case.tensor.stride != contiguous(case.tensor.shape) or case.element.bits % 8:
+        return
+    first, length = _first_byte(case), case.count * case.element.itemsize
+    on_disk = swap_codes(case.found) if case.tensor.byte_order == "big" else case.found
+    wanted = to_canonical(on_disk, case.element)
+    for by in range(1, FURTHEST_SHIFT):
+        held = case.file[first + by : first + by + length]
+        if SHORTEST_FIND <= len(held) < length and wanted.startswith(held[: len(held) // 2]):
+            codes = codes_of(held.ljust(length, b"\0"), case.element)
+            yield Candidate(
+                swap_codes(codes) if case.tensor.byte_order == "big" else codes,
+                f"{by} bytes after their place",
+                np.arange(len(codes)) >= len(held) // case.element.itemsize * case.parts,
+            )
+
+
+def _rolled(case: Case) -> Iterator[Candidate]:
+    """Every element is there, and begins somewhere in the middle."""
+    if case.count < 3:
+        return
+    expected, found = (codes.reshape(-1, case.parts) for codes in (case.expected, case.found))
+    for by in np.flatnonzero((expected == found[0]).all(axis=1))[:MOST_ROLLS]:
+        if by:
+            yield Candidate(np.roll(expected, -int(by), axis=0).ravel(), f"{by} of {case.count}")
+
+
 def _occurrences(file: bytes, wanted: bytes) -> Iterator[int]:
     place = file.find(wanted)
     while place >= 0:
@@ -116,6 +155,12 @@ PLACES = (
         _strides_ignored,
     ),
     Mistake(
+        "strides-in-bytes",
+        "strides were taken as bytes instead of elements",
+        "multiply each stride by the element's size: strides count elements",
+        _strides_in_bytes,
+    ),
+    Mistake(
         "column-major",
         "elements were read in column-major order",
         "the last index varies fastest",
@@ -134,9 +179,21 @@ PLACES = (
         partial(_shifted, swapped=False),
     ),
     Mistake(
+        "shifted-past-the-end",
+        "bytes were read {detail}, and past the end of the file",
+        "compute the first byte from the header's own length, without rounding it up to an alignment",
+        _shifted_past_the_end,
+    ),
+    Mistake(
         "shifted-and-not-swapped",
         "bytes were read {detail}, and not swapped",
         "compute the first byte from the header's own length, and swap what the file's byte order says",
         partial(_shifted, swapped=True),
+    ),
+    Mistake(
+        "rolled",
+        "elements came back rotated: the first is number {detail}",
+        "begin with the first element, and look for an offset that is applied twice",
+        _rolled,
     ),
 )

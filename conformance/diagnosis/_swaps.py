@@ -16,11 +16,37 @@ if TYPE_CHECKING:
 
 __all__ = ["SWAPS"]
 
+VECTOR_WIDTHS = (16, 32, 64)  # bytes that SSE and VX, AVX2, and AVX-512 swap at once
+
 
 def _reversed(case: Case, *, machine_agrees: bool) -> Iterator[Candidate]:
     """Every swap unit reversed: a swap left out, or one made where file and machine agree."""
     if (case.tensor.byte_order == case.machine_order) is machine_agrees:
         yield Candidate(swap_codes(case.expected))
+
+
+def _once_per_view(case: Case) -> Iterator[Candidate]:
+    """A storage of several views, swapped an even number of times: it looks like one that was not swapped."""
+    if case.views > 1 and case.tensor.byte_order != case.machine_order:
+        yield Candidate(swap_codes(case.expected), f"{case.views}")
+
+
+def _tail_left(case: Case) -> Iterator[Candidate]:
+    """A swap loop by whole vectors, without a loop for what is left after the last of them."""
+    if case.element.bits % 8 or case.tensor.byte_order == case.machine_order:
+        return
+    size = case.element.itemsize
+    loops: dict[int, list[str]] = {}
+    for width in VECTOR_WIDTHS:
+        loops.setdefault(case.count * size // width * width // size, []).append(str(width))
+    for first, widths in loops.items():
+        codes = case.expected.copy()
+        codes[first * case.parts :] = swap_codes(codes[first * case.parts :])
+        if 0 < first < case.count:
+            yield Candidate(
+                codes,
+                f"{case.count - first} elements were not swapped, the tail of a loop by {' or '.join(widths)}",
+            )
 
 
 def _as_one_unit(case: Case) -> Iterator[Candidate]:
@@ -77,11 +103,23 @@ SWAPS = (
         _through_float16_around_swap,
     ),
     Mistake(
+        "swapped-per-view",
+        "elements were not swapped, or once for each of the {detail} views of their storage",
+        "swap a storage once, before the first view of it is made, and remember that it is swapped",
+        _once_per_view,
+    ),
+    Mistake(
         "not-swapped",
         "elements were not swapped",
         "the file's byte order is not this machine's: reverse the bytes of each swap unit once, as integers, for "
         "every element type wider than a byte",
         partial(_reversed, machine_agrees=False),
+    ),
+    Mistake(
+        "tail-not-swapped",
+        "the last {detail} bytes",
+        "swap what is left after the last whole vector element by element",
+        _tail_left,
     ),
     Mistake(
         "swapped-needlessly",

@@ -100,6 +100,23 @@ def _cut_short(
     )
 
 
+def _transposed(
+    expected: ExpectedTensor, found: LoadedTensor, types: Mapping[str, ElementType]
+) -> FormMistake | None:
+    element = types[expected.dtype]
+    if found.shape != expected.shape[::-1] or found.shape == expected.shape or not found.data or element.bits % 8:
+        return None
+    size = element.itemsize
+    rows = np.frombuffer(expected.canonical, f"V{size}").reshape(expected.shape)
+    if np.ascontiguousarray(rows.T).tobytes() != found.data:
+        return None
+    return FormMistake(
+        "transposed",
+        f"the tensor came back transposed: shape {list(found.shape)} instead of {list(expected.shape)}",
+        "keep the file's order of sizes: the last index varies fastest",
+    )
+
+
 def _other_shape(
     expected: ExpectedTensor, found: LoadedTensor, types: Mapping[str, ElementType]
 ) -> FormMistake | None:
@@ -116,7 +133,7 @@ def _other_shape(
 FORMS: tuple[
     Callable[[ExpectedTensor, LoadedTensor, Mapping[str, ElementType]], FormMistake | None],
     ...,
-] = (_same_bits, _widened, _other_type, _cut_short, _other_shape)
+] = (_same_bits, _widened, _other_type, _cut_short, _transposed, _other_shape)
 
 
 def explain_form(

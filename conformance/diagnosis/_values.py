@@ -107,9 +107,33 @@ def _zero_sign_lost(case: Case) -> Iterator[Candidate]:
         yield Candidate(np.where(zeros, case.expected.dtype.type(0), case.expected))
 
 
+def _bool_made_plain(case: Case) -> Iterator[Candidate]:
+    if case.element.kind == "bool":
+        yield Candidate((case.expected != 0).astype(case.expected.dtype))
+
+
+def _turned_sign(case: Case, *, conjugate: bool) -> Iterator[Candidate]:
+    """What lies in the storage, where the file says that its sign is turned."""
+    stored = case.from_file(
+        case.tensor.at + case.tensor.storage_offset * case.element.bits // 8, case.tensor.stride
+    )
+    if stored is None or (conjugate and case.parts == 1):
+        return
+    turned = (case.expected ^ case.expected.dtype.type(sign_bit(case.scalar))).reshape(-1, case.parts)
+    if conjugate:
+        turned = np.column_stack((case.expected.reshape(-1, 2)[:, 0], turned[:, 1]))
+    if np.array_equal(stored, turned.ravel()):
+        yield Candidate(stored)
+
+
 BITS = "copy the bits: view the data as unsigned integers of the element's width, and never convert by value"
 
+BIT = "apply the bits that the tensor's metadata carry (torch's conj and neg) to what the storage holds"
+
 VALUES = (
+    Mistake("conjugate-bit-ignored", "the conj bit was ignored", BIT, partial(_turned_sign, conjugate=True)),
+    Mistake("negative-bit-ignored", "the neg bit was ignored", BIT, partial(_turned_sign, conjugate=False)),
+    Mistake("bool-made-plain", "bytes of bool were made 0 or 1", BITS, _bool_made_plain),
     Mistake("nan-rewritten", "the bits of NaNs were rewritten", BITS, _nan_rewritten),
     Mistake("nan-became-infinity", "NaNs became infinities", BITS, _nan_became_infinity),
     Mistake("zero-sign-lost", "zeros lost their sign", BITS, _zero_sign_lost),

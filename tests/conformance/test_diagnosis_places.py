@@ -44,6 +44,20 @@ def test_an_expanded_view_read_densely_and_padded_with_zeros_is_named():
     assert planted.name([0x0102, 0x0304, 0, 0, 0, 0]) == "strides-ignored"
 
 
+@pytest.mark.parametrize("order", ORDERS)
+def test_strides_taken_as_bytes_are_named(order):
+    planted = plant(CODES, "bfloat16", order=order, shape=(3, 4), stride=(4, 1))
+    found = [codes_at(planted, 13 + 4 * row + column, 1)[0] for row in range(3) for column in range(4)]
+    assert planted.name(found) == "strides-in-bytes"
+
+
+def test_elements_that_came_back_rotated_are_named_with_by_how_many():
+    planted = plant(CODES, "uint16")
+    assert planted.explain(np.roll(planted.expected, -5)).sentence == (
+        "elements came back rotated: the first is number 5 of 24"
+    )
+
+
 def test_column_major_order_is_named():
     planted = plant(CODES[:12], "uint16", shape=(3, 4))
     assert planted.name(planted.expected.reshape(4, 3).T.ravel()) == "column-major"
@@ -56,6 +70,15 @@ def test_a_payload_whose_place_was_rounded_up_is_named_with_the_distance():
     shorter = plant(list(range(200, 220)), "uint8")
     whole = type(planted)(shorter.tensor, planted.file)
     assert whole.explain(found).sentence == "bytes were read 3 bytes after their place"
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_payload_read_from_a_rounded_place_to_beyond_the_end_is_named_whatever_came_from_there(order):
+    planted = plant(CODES, "uint16", order=order)
+    for beyond in (0, 0xBEEF):
+        found = np.append(codes_at(planted, 16, len(CODES) - 2), [beyond, beyond])
+        sentence = planted.explain(found).sentence
+        assert sentence == "bytes were read 3 bytes after their place, and past the end of the file"
 
 
 @pytest.mark.parametrize("order", ORDERS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from planted import plant
@@ -82,8 +84,35 @@ def test_a_swap_loop_that_forgets_its_tail_is_named_with_how_many_elements():
     found = planted.expected.copy()
     found[64:] = swapped(found[64:])
     difference = planted.difference(found)
-    assert difference.headline.startswith("elements were not swapped (3 of 67 elements): ")
+    assert difference.explanation.name == "tail-not-swapped"
+    assert difference.headline.startswith(
+        "the last 3 elements were not swapped, the tail of a loop by 16 or 32 or 64 bytes: "
+    )
     assert ("differing", "3 of 67 elements, numbers 64 to 66 in C order") in difference.lines()
+
+
+@pytest.mark.parametrize(("width", "right"), [(16, 56), (32, 48), (64, 32)])
+def test_the_width_of_a_swap_loop_is_told_by_where_its_tail_begins(width, right):
+    planted = plant(counting("bfloat16", 63), "bfloat16")
+    found = planted.expected.copy()
+    found[right:] = swapped(found[right:])
+    sentence = f"the last {63 - right} elements were not swapped, the tail of a loop by {width} bytes"
+    assert planted.explain(found).sentence == sentence
+
+
+def test_elements_in_the_middle_that_were_not_swapped_are_no_tail():
+    planted = plant(counting("bfloat16", 67), "bfloat16")
+    found = planted.expected.copy()
+    found[8:10] = swapped(found[8:10])
+    assert planted.difference(found).headline.startswith("elements were not swapped (2 of 67 elements): ")
+
+
+def test_a_storage_swapped_once_per_view_is_named_beside_one_that_was_not_swapped():
+    planted = plant(counting("float32", 8), "float32", shape=(5,))
+    other = dataclasses.replace(planted.tensor, name="other", storage_offset=3)
+    explanation = type(planted)(planted.tensor, planted.file, (other,)).explain(swapped(planted.expected))
+    assert explanation.name == "swapped-per-view"
+    assert explanation.sentence == "elements were not swapped, or once for each of the 2 views of their storage"
 
 
 def test_half_bytes_read_in_the_other_order_are_named():

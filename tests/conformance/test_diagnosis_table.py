@@ -13,7 +13,9 @@ from endianproof.vectors import load_vectors
 # Baselines hold these names: one may be added, none may change.
 NAMES = [
     "through-float16-around-swap",
+    "swapped-per-view",
     "not-swapped",
+    "tail-not-swapped",
     "swapped-needlessly",
     "complex-swapped-as-one-unit",
     "swapped-by-wrong-unit",
@@ -21,10 +23,16 @@ NAMES = [
     "storage-offset-ignored",
     "storage-offset-in-bytes",
     "strides-ignored",
+    "strides-in-bytes",
     "column-major",
     "other-tensor",
     "shifted",
+    "shifted-past-the-end",
     "shifted-and-not-swapped",
+    "rolled",
+    "conjugate-bit-ignored",
+    "negative-bit-ignored",
+    "bool-made-plain",
     "nan-rewritten",
     "nan-became-infinity",
     "zero-sign-lost",
@@ -40,7 +48,9 @@ NAMES = [
 ]
 
 # These take what came back as their measure, so nothing can be planted without a loader that made the mistake.
-MEASURED = {"shifted", "shifted-and-not-swapped", "nan-rewritten", "truncated"}
+MEASURED = {"shifted", "shifted-and-not-swapped", "nan-rewritten", "truncated", "rolled", "shifted-past-the-end"}
+# These show in vectors of `may`, or of few elements; test_diagnosis_values.py plants them.
+SMALL = {"conjugate-bit-ignored", "negative-bit-ignored", "bool-made-plain"}
 
 
 def golden_cases():
@@ -66,7 +76,7 @@ def test_names_of_mistakes_are_permanent():
     assert [mistake.name for mistake in MISTAKES] == NAMES
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in MEASURED])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in MEASURED | SMALL])
 def test_a_mistake_planted_in_golden_vectors_is_among_their_explanations(name):
     mistake = next(mistake for mistake in MISTAKES if mistake.name == name)
     seen = 0

@@ -61,3 +61,10 @@ def test_a_tensor_that_is_cut_short_is_named():
 
 def test_the_same_elements_in_another_shape_are_named():
     assert form(BFLOATS, "bfloat16", (2, 2), BFLOATS.tensor.canonical).name == "wrong-shape"
+
+
+def test_a_tensor_with_its_sizes_and_elements_in_reverse_order_is_named():
+    planted = plant([1, 2, 3, 4, 5, 6], "uint16", shape=(2, 3))
+    mistake = form(planted, "uint16", (3, 2), np.array([1, 4, 2, 5, 3, 6], "<u2").tobytes())
+    assert mistake.name == "transposed"
+    assert mistake.headline == "the tensor came back transposed: shape [3, 2] instead of [2, 3]"

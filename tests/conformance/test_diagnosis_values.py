@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
+import hashlib
+
 import numpy as np
 import pytest
 from planted import plant
@@ -90,3 +94,26 @@ def test_complex_parts_rounded_through_float16_are_named():
     values = np.array([1.1, -2.3, 3.3, 1e-3], dtype="<f4")
     passed = values.astype("<f2").astype("<f4")
     assert plant(values.view("<u4"), "complex64").name(passed.view("<u4")) == "through-float16"
+
+
+def test_a_bool_byte_that_was_made_one_is_named():
+    assert plant([0, 1, 2, 255], "bool").name([0, 1, 1, 1]) == "bool-made-plain"
+
+
+@pytest.mark.parametrize("order", ["little", "big"])
+@pytest.mark.parametrize(
+    ("dtype", "turned", "name"),
+    [
+        ("float32", [True, True, True, True], "negative-bit-ignored"),
+        ("complex64", [False, True, False, True], "conjugate-bit-ignored"),
+        ("complex64", [True, True, True, True], "negative-bit-ignored"),
+    ],
+)
+def test_a_bit_of_the_tensor_that_was_ignored_is_named(dtype, turned, name, order):
+    stored = plant([0x3F800000, 0x40490FDB, 0xC0200000, 0x00000001], dtype, order=order)
+    logical = stored.expected ^ (np.array(turned, "<u4") << np.uint32(31))
+    data = logical.astype("<u4").tobytes()
+    tensor = dataclasses.replace(
+        stored.tensor, sha256=hashlib.sha256(data).hexdigest(), source={"data": base64.b64encode(data).decode()}
+    )
+    assert type(stored)(tensor, stored.file).name(stored.expected) == name

@@ -300,3 +300,20 @@ def test_data_of_another_length_than_dtype_and_shape_say_is_never_right(data):
     judgement = judge(vector, outcome, outcome, True, {})
     assert judgement.finding is Finding.PROTOCOL_ERROR
     assert judgement.headline.startswith(f"the testee's reply is wrong: {len(data)} bytes for 'x'")
+
+
+def test_a_wrong_shape_is_the_finding_where_the_values_of_it_cannot_be_explained(vector):
+    found = bytes.fromhex("0102030405060708")
+    reshaped = outcome(loaded("w", "bfloat16", (2, 2), found))
+    judgement = judged(vector, reshaped, reshaped)
+    assert judgement.finding is Finding.WRONG_FORM
+    assert judgement.headline == "shape [2, 2] instead of [4]: tensor 'w'"
+
+
+def test_a_wrong_shape_stands_behind_wrong_values_that_can_be_explained(vector):
+    swapped = bytes.fromhex("3F80C02000017FC1")
+    reshaped = outcome(loaded("w", "bfloat16", (2, 2), swapped))
+    judgement = judged(vector, reshaped, reshaped)
+    assert judgement.finding is Finding.WRONG_VALUES
+    assert judgement.headline.startswith("elements were not swapped: ")
+    assert ("also", "shape [2, 2] instead of [4]: tensor 'w'") in judgement.lines
