@@ -1,0 +1,541 @@
+"""Bugs in reading the files of torch.save: the archive, its records, the pickle, tensors over storages."""
+
+from __future__ import annotations
+
+from mutant import Mutant, Seam
+
+__all__ = ["TORCH"]
+
+REFUSED, ACCEPTED = "a valid file was refused", "an invalid file was accepted"
+UNSWAPPED = "elements were not swapped"
+MISNAMED = "the tensors' names are not the file's: "
+
+READER, ZIP, PICKLE, TENSORS = "_torch_zip.py", "_zip.py", "_unpickle.py", "_torch_tensors.py"
+
+
+def _mutant(name, what, says, rules, *seams, bugs=(), machine="little", formats=("torch-zip",)):
+    """Seams are triples: the file, what is found in it, and what stands in its place."""
+    made = tuple(Seam(*seam) for seam in seams)
+    return Mutant(f"torch-{name}", what, formats, says, tuple(rules.split()), tuple(bugs), machine, seams=made)
+
+
+def _unchecked(file, condition):
+    """A check that is left out."""
+    return file, condition, "if False:"
+
+
+KNOWN_ORDER = "if text == written.encode():"
+BYTE_ORDER = (
+    _mutant(
+        "byteorder-ignored",
+        "the byteorder record is not read, and little is assumed",
+        UNSWAPPED,
+        "PT-END-02",
+        (READER, "byte_order = _byte_order(archive)", 'byte_order = "little"'),
+        bugs=["OBSERVED-TG-2"],
+    ),
+    _mutant(
+        "byteorder-absent-native",
+        "without a byteorder record the machine's own order is assumed",
+        UNSWAPPED,
+        "PT-END-03",
+        (READER, 'return str(archive.layout["default_byte_order"])', 'return "big"'),
+        machine="big",
+        bugs=["pytorch#101688 / PR108523"],
+    ),
+    _mutant(
+        "byteorder-absent-refused",
+        "a file without a byteorder record is refused",
+        REFUSED,
+        "PT-END-03",
+        (READER, 'return str(archive.layout["default_byte_order"])', "raise ValueError"),
+        bugs=["TorchSharp#1204 / PyBridge"],
+    ),
+    _mutant(
+        "byteorder-prefix",
+        "byteorder is compared by its beginning",
+        ACCEPTED,
+        "PT-END-01",
+        (READER, KNOWN_ORDER, "if text.startswith(written.encode()):"),
+    ),
+    _mutant(
+        "byteorder-any-case",
+        "byteorder is compared without regard to capitals",
+        ACCEPTED,
+        "PT-END-01",
+        (READER, KNOWN_ORDER, "if text.lower() == written.encode():"),
+    ),
+    _mutant(
+        "byteorder-stripped",
+        "byteorder is stripped",
+        ACCEPTED,
+        "PT-END-01",
+        (READER, KNOWN_ORDER, "if text.strip() == written.encode():"),
+    ),
+    _mutant(
+        "byteorder-unknown-little",
+        "a byteorder that is not known is taken for little",
+        ACCEPTED,
+        "PT-END-01",
+        (READER, KNOWN_ORDER, 'if order == "little" and text != b"big" or text == written.encode():'),
+    ),
+)
+
+NO_RECORD = 'raise SpecViolation("PT-ZIP-13", where.at, f"no record {name}", "one")'
+RECORDS = (
+    _mutant(
+        "folder-archive",
+        "records are looked for in a folder called archive only",
+        REFUSED,
+        "PT-ZIP-01",
+        (READER, 'first = next(iter(records), "")', 'first = "archive/" if records else ""'),
+    ),
+    _mutant(
+        "folder-none",
+        "records need no folder",
+        ACCEPTED,
+        "PT-ZIP-01",
+        (
+            READER,
+            'folder, slash, _ = first.partition("/")',
+            'folder, slash = (first.partition("/")[0], "/") if "/" in first else ("", "")',
+        ),
+        _unchecked(READER, "if not slash:"),
+    ),
+    _mutant(
+        "pickle-missing",
+        "a file without data.pkl has no tensors",
+        ACCEPTED,
+        "PT-ZIP-02",
+        (READER, 'raise SpecViolation("PT-ZIP-02", 0, "no data.pkl", "a record data.pkl")', "return {}"),
+    ),
+    _mutant(
+        "version-unchecked",
+        "any version is read",
+        ACCEPTED,
+        "PT-ZIP-03",
+        (READER, "    _check_version(archive)\n", ""),
+    ),
+    _mutant(
+        "version-at-most-3",
+        "a version after the one that torch writes is refused",
+        REFUSED,
+        "PT-ZIP-03",
+        (READER, '<= limits["newest"]:', "<= 3:"),
+    ),
+    _mutant(
+        "version-any-digit",
+        "a version is any text that begins with a digit",
+        ACCEPTED,
+        "PT-ZIP-03",
+        (READER, "number = text.strip()", 'number = b"3" if text[:1].isdigit() else text'),
+    ),
+    _mutant(
+        "version-fallback-unknown",
+        "the version is looked for in one of its two places",
+        REFUSED,
+        "PT-ZIP-03",
+        (READER, 'found = found or archive.small(names["version_fallback"], "PT-ZIP-03", 64)', "pass"),
+    ),
+    _mutant(
+        "compressed-as-stored",
+        "compressed bytes are taken for values",
+        "",
+        "PT-ZIP-04",
+        (ZIP, "if not self.deflated:\n            return self.stored", "return self.stored"),
+        (ZIP, "if crc != self.crc32:", "if False:"),
+        (READER, "if record.size != needed:", "if False:"),
+    ),
+    _mutant(
+        "compressed-refused",
+        "a compressed record is refused",
+        REFUSED,
+        "PT-ZIP-04",
+        (
+            ZIP,
+            'deflated = values["method"] == methods["deflated"]',
+            'deflated = values["method"] == methods["deflated"]\n    if deflated:\n        raise ValueError',
+        ),
+    ),
+    _mutant(
+        "crc-unchecked",
+        "checksums are not checked",
+        ACCEPTED,
+        "PT-ZIP-05",
+        (ZIP, "if crc != self.crc32:", "if False:"),
+        bugs=["pytorch#126952 / #28858"],
+    ),
+    _mutant(
+        "crc-of-zero-passes",
+        "a checksum of zero is taken for none",
+        ACCEPTED,
+        "PT-ZIP-05",
+        (ZIP, "if crc != self.crc32:", "if crc != self.crc32 and self.crc32:"),
+        bugs=["burn#5712/#5756"],
+    ),
+    _mutant(
+        "short-record-zeros",
+        "a storage that is too short is filled with zeros",
+        ACCEPTED,
+        "PT-ZIP-06",
+        (READER, "if record.size != needed:", "if record.size > needed:"),
+        (
+            READER,
+            "return Storage(record.data(),",
+            'return Storage(memoryview(bytes(record.data()).ljust(needed, b"\\0")),',
+        ),
+        bugs=["torch-short-records"],
+    ),
+    _mutant(
+        "long-record",
+        "a storage that is too long is read as far as is needed",
+        ACCEPTED,
+        "PT-ZIP-07",
+        (READER, "if record.size != needed:", "if record.size < needed:"),
+    ),
+    _mutant(
+        "duplicate-record-first",
+        "of two records of one name the first counts",
+        ACCEPTED,
+        "PT-ZIP-08",
+        (ZIP, "if record.name in records:", "if record.name in records:\n            continue\n        if False:"),
+    ),
+    _mutant(
+        "duplicate-record-last",
+        "of two records of one name the last counts",
+        ACCEPTED,
+        "PT-ZIP-08",
+        (ZIP, "if record.name in records:", "if False:"),
+    ),
+    _mutant(
+        "record-unknown-refused",
+        "a record that the format does not name is refused",
+        REFUSED,
+        "PT-ZIP-09",
+        (
+            READER,
+            "        self.records = {",
+            (
+                "        known = (folder + '/data', folder + '/byteorder', folder + '/version', "
+                "folder + '/.')\n"
+                "        inside = [name for name in records if name.startswith(folder + '/')]\n"
+                "        if not all(name.startswith(known) for name in inside):\n"
+                "            raise ValueError\n        self.records = {"
+            ),
+        ),
+    ),
+    _mutant(
+        "record-aligned",
+        "a storage that does not begin at a multiple of 64 is refused",
+        REFUSED,
+        "PT-ZIP-10",
+        (
+            READER,
+            "    needed = where.numel * size\n",
+            "    needed = where.numel * size\n    if record.at % 64:\n        raise ValueError\n",
+        ),
+    ),
+    _mutant(
+        "zip64-needed",
+        "an archive without zip64 structures is refused",
+        REFUSED,
+        "PT-ZIP-11",
+        (ZIP, '        return values["directory_offset"], values["entries"]\n    try:', "        raise\n    try:"),
+    ),
+    _mutant(
+        "zip64-unknown",
+        "an archive with zip64 structures has no entries to be found",
+        REFUSED,
+        "PT-ZIP-11",
+        (
+            ZIP,
+            '    return values["directory_offset"], values["entries"]\n\n\ndef _widen',
+            "    raise ValueError\n\n\ndef _widen",
+        ),
+    ),
+    _mutant(
+        "local-headers",
+        "sizes are those of the local header",
+        "",
+        "PT-ZIP-15 PT-END-02",
+        (
+            ZIP,
+            '_, start = read_fields(layout["local_file_header"], data, values["local_header_offset"])',
+            (
+                'local, start = read_fields(layout["local_file_header"], data, values["local_header_offset"])\n'
+                '    values = {**values, "compressed_size": local["compressed_size"], "size": local["size"]}'
+            ),
+        ),
+    ),
+    _mutant(
+        "directory-not-needed",
+        "a file whose directory is cut off is an empty archive",
+        ACCEPTED,
+        "PT-ZIP-12",
+        (
+            ZIP,
+            'raise _damaged(len(data), f"no end of central directory in {len(data)} bytes")',
+            'return {"entries": 0, "directory_offset": 0}, 0',
+        ),
+        (
+            READER,
+            "    archive = _Archive(data, form)\n",
+            "    try:\n        archive = _Archive(data, form)\n    except SpecViolation:\n        return {}\n",
+        ),
+    ),
+    _mutant(
+        "storage-missing-zeros",
+        "a storage without a record is zeros",
+        ACCEPTED,
+        "PT-ZIP-13",
+        (READER, NO_RECORD, "return Storage(memoryview(bytes(where.numel * size)), byte_order)"),
+    ),
+    _mutant(
+        "record-any-case",
+        "records are found without regard to capitals",
+        ACCEPTED,
+        "PT-ZIP-16",
+        (
+            READER,
+            (
+                '            raise SpecViolation("PT-ZIP-16", where.at, '
+                'f"no record {name}, but {alike[0]}", "the exact name")\n'
+            ),
+            "            record = archive.records[alike[0]]\n",
+        ),
+        (READER, "        " + NO_RECORD, "        else:\n            " + NO_RECORD),
+    ),
+)
+
+PICKLES = (
+    _mutant(
+        "global-any-storage",
+        "any class of torch called a storage is one of floats",
+        ACCEPTED,
+        "PT-PKL-01",
+        (
+            PICKLE,
+            '    raise machine.refuse(f"the global {path!r}", "one that the format names", "PT-PKL-01")',
+            (
+                '    if name.endswith("Storage"):\n        return Global("FloatStorage")\n'
+                '    raise machine.refuse(f"the global {path!r}", "one that the format names", "PT-PKL-01")'
+            ),
+        ),
+    ),
+    _mutant(
+        "global-any",
+        "a global that is not known is passed over",
+        ACCEPTED,
+        "PT-PKL-01",
+        (
+            PICKLE,
+            '    raise machine.refuse(f"the global {path!r}", "one that the format names", "PT-PKL-01")',
+            '    return Global("rebuild_v2")',
+        ),
+    ),
+    _mutant(
+        "id-word-unchecked",
+        "the persistent id's first word is not looked at",
+        ACCEPTED,
+        "PT-PKL-02",
+        (PICKLE, ' and value[0] == form["word"]', ""),
+    ),
+    _mutant(
+        "id-longer",
+        "a persistent id may be longer",
+        ACCEPTED,
+        "PT-PKL-02",
+        (PICKLE, 'len(value) == form["length"]', 'len(value) >= form["length"]'),
+        (PICKLE, "_, storage_class, key, _, numel = value", "_, storage_class, key, _, numel = value[:5]"),
+    ),
+    _mutant(
+        "pickle-end",
+        "a pickle that ends without STOP is whole",
+        ACCEPTED,
+        "PT-PKL-03",
+        (
+            PICKLE,
+            '    raise machine.refuse("the end of the record", "STOP")',
+            "    return Unpickled(machine.pop(), machine.at, tuple(machine.storages))",
+        ),
+    ),
+    _mutant(
+        "memo-of-256",
+        "the memo has 256 places",
+        "",
+        "PT-PKL-03",
+        (PICKLE, "machine.memo[index] = machine.top(object)", "machine.memo[index % 256] = machine.top(object)"),
+        (PICKLE, "if index not in machine.memo:", "index %= 256\n    if index not in machine.memo:"),
+    ),
+    _mutant(
+        "protocol-2-only",
+        "a pickle of another protocol than 2 is refused",
+        REFUSED,
+        "PT-PKL-03",
+        (PICKLE, "if machine.position or number <", "if number != 2 or machine.position or number <"),
+    ),
+    _mutant(
+        "ordered-dict-refused",
+        "an OrderedDict is refused",
+        REFUSED,
+        "PT-PKL-05",
+        (PICKLE, '        "ordered_dict": (0, _ordered_dict),\n', ""),
+    ),
+    _mutant(
+        "state-dict-refused",
+        "attributes of a dict are refused",
+        REFUSED,
+        "PT-PKL-05",
+        (PICKLE, '    "BUILD": _build,\n', ""),
+    ),
+    _mutant(
+        "parameters-dropped",
+        "parameters are left out",
+        MISNAMED + "missing",
+        "PT-TEN-05",
+        (PICKLE, '"parameter": (1, _first_of)', '"parameter": (1, lambda machine, arguments: None)'),
+    ),
+)
+
+TENSORS_OVER_STORAGES = (
+    _mutant(
+        "outside-storage-offset",
+        "an offset past the storage's end is not checked",
+        ACCEPTED,
+        "PT-TEN-02",
+        (TENSORS, "if math.prod(size) and last >= capacity:", "if math.prod(size) and last - offset >= capacity:"),
+        (
+            TENSORS,
+            "        return Tensor(name, element, size, storage, offset, stride, signs)",
+            "        return Tensor(name, element, size, storage, 0, stride, signs)",
+        ),
+    ),
+    _mutant(
+        "outside-storage",
+        "what lies outside the storage is not checked",
+        ACCEPTED,
+        "PT-TEN-02",
+        (
+            TENSORS,
+            "if math.prod(size) and last >= capacity:",
+            (
+                "if math.prod(size) and last >= capacity:\n"
+                "            size, stride, offset = (0,), (1,), 0\n        if False:"
+            ),
+        ),
+        bugs=[],
+    ),
+    _mutant(
+        "negative-allowed",
+        "negative numbers are let through",
+        ACCEPTED,
+        "PT-TEN-03",
+        (TENSORS, "type(item) is not int or item < 0", "type(item) is not int"),
+        (
+            TENSORS,
+            "        return Tensor(name, element, size, storage, offset, stride, signs)",
+            (
+                "        if offset < 0 or any(n < 0 for n in (*size, *stride)):\n"
+                "            size, stride, offset = (0,), (1,), 0\n"
+                "        return Tensor(name, element, size, storage, offset, stride, signs)"
+            ),
+        ),
+    ),
+    _mutant(
+        "rank-unchecked",
+        "strides may be more than sizes",
+        ACCEPTED,
+        "PT-TEN-03",
+        (TENSORS, "if len(size) != len(stride):", "stride = stride[: len(size)]\n        if False:"),
+    ),
+    _mutant(
+        "size-float",
+        "a size that is a float is made an integer",
+        ACCEPTED,
+        "PT-TEN-03",
+        (
+            TENSORS,
+            "type(item) is not int or item < 0 for item in value):",
+            "type(item) not in (int, float) or item < 0 for item in value):",
+        ),
+        (TENSORS, "    return value\n\n\nclass _Tensors", "    return tuple(map(int, value))\n\n\nclass _Tensors"),
+    ),
+    _mutant(
+        "metadata-refused",
+        "a tensor with the conj or neg bit is refused",
+        REFUSED,
+        "PT-TEN-04",
+        (
+            TENSORS,
+            "        words = self.form.layout",
+            "        if metadata:\n            raise ValueError\n        words = self.form.layout",
+        ),
+    ),
+    _mutant(
+        "conj-only",
+        "of the two bits only conj is known",
+        "neg bit was ignored",
+        "PT-TEN-04",
+        (TENSORS, 'bool(metadata.get(words["negative"]))', "False"),
+    ),
+    _mutant(
+        "neg-only",
+        "of the two bits only neg is known",
+        "conj bit was ignored",
+        "PT-TEN-04",
+        (TENSORS, 'bool(metadata.get(words["conjugate"]))', "False"),
+    ),
+    _mutant(
+        "rebuild-v1-refused",
+        "the first version of the rebuilding function is refused",
+        REFUSED,
+        "PT-TEN-06",
+        (
+            PICKLE,
+            'elif role.startswith("rebuild_"):',
+            'elif role.startswith("rebuild_") and role != "rebuild_v1":',
+        ),
+    ),
+    _mutant(
+        "rebuild-v3-refused",
+        "the third version of the rebuilding function is refused",
+        REFUSED,
+        "PT-DT-01 PT-END-04",
+        (
+            PICKLE,
+            'elif role.startswith("rebuild_"):',
+            'elif role.startswith("rebuild_") and role != "rebuild_v3":',
+        ),
+    ),
+    _mutant(
+        "numel-in-bytes",
+        "a typed storage's number of elements is taken as bytes",
+        "",
+        "PT-DT-01",
+        (TENSORS, "types[typed].itemsize if typed else 1", "1"),
+    ),
+    _mutant(
+        "storage-from-tensor",
+        "a shared storage is read by the shape of the first tensor over it",
+        "",
+        "PT-TEN-01",
+        (
+            TENSORS,
+            "        storage = self.storages[shared]\n",
+            (
+                "        storage = self.storages[shared]\n        if where.key not in self.read:\n"
+                "            self.read[where.key] = math.prod(size) * element.itemsize\n"
+                "        end = self.read[where.key]\n"
+                "        held = bytes(storage.data[:end]).ljust(len(storage.data), b'\\0')\n"
+                "        storage = Storage(memoryview(held), storage.byte_order)\n"
+            ),
+        ),
+        (
+            TENSORS,
+            "        self.form, self.open_storage = form, open_storage\n",
+            "        self.form, self.open_storage = form, open_storage\n        self.read = {}\n",
+        ),
+    ),
+)
+
+TORCH = (*BYTE_ORDER, *RECORDS, *PICKLES, *TENSORS_OVER_STORAGES)
