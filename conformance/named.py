@@ -29,7 +29,7 @@ NAMED = {
         NamedTestee(
             "reference",
             "endianproof.reference:load",
-            ("safetensors", "torch-legacy", "torch-zip"),
+            ("safetensors", "torch-legacy", "torch-tar", "torch-zip"),
             ("numpy", "pyyaml"),
         ),
         NamedTestee(
@@ -50,7 +50,7 @@ NAMED = {
             ("safetensors",),
             ("safetensors", "torch"),
         ),
-        NamedTestee("torch.load", "torch:load", ("torch-legacy", "torch-zip"), ("torch",)),
+        NamedTestee("torch.load", "torch:load", ("torch-legacy", "torch-tar", "torch-zip"), ("torch",)),
     )
 }
 

@@ -72,9 +72,16 @@ def start(settings: Settings, paths: Sequence[Path], progress: Callable[[str], N
 
 
 def plain_vector(format_name: str) -> Vector:
-    """The smallest valid vector of a format, of float32 tensors if there is one: what any loader should read."""
-    valid = [v for v in load_vectors() if v.format == format_name and v.verdict == "accept" and v.tensors]
-    return min(valid, key=lambda v: (any(t.dtype != "float32" or 0 in t.shape for t in v.tensors), v.size))
+    """The smallest valid vector of a format, of float32 tensors if there is one: what any loader should read.
+
+    Of a format that a loader may refuse as a whole, it is one that says so.
+    """
+    valid = [v for v in load_vectors() if v.format == format_name and v.tensors]
+
+    def remoteness(v: Vector) -> tuple[bool, bool, int]:
+        return v.verdict != "accept", any(t.dtype != "float32" or 0 in t.shape for t in v.tensors), v.size
+
+    return min(valid, key=remoteness)
 
 
 def plain_save(format_name: str) -> Save:
@@ -110,7 +117,8 @@ def _loads_well(testee: Testee, format_name: str) -> bool | None:
     if outcome.kind in UNUSABLE:
         advice = "A loader returns a mapping of names to tensors of torch, numpy, or with __array__ or __dlpack__."
         raise _unusable(testee, vector, outcome, advice)
-    return {OutcomeKind.LOADED: True, OutcomeKind.REJECTED: False}.get(outcome.kind)
+    refused = False if vector.verdict == "accept" else None  # a loader may leave out the whole format
+    return {OutcomeKind.LOADED: True, OutcomeKind.REJECTED: refused}.get(outcome.kind)
 
 
 def _saves_well(testee: Testee, format_name: str) -> bool | None:

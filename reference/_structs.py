@@ -42,7 +42,8 @@ def read_fields(fields: Sequence[Mapping[str, Any]], data: memoryview, at: int) 
             values[field["id"]], at = read_integer(field["type"], data, at)
             continue
         contents = bytes(field["contents"]) if "contents" in field else None
-        size = len(contents) if contents is not None else values[field["size"]]
+        size = len(contents) if contents is not None else field["size"]
+        size = values[size] if isinstance(size, str) else size
         piece = data[at : at + size]
         if len(piece) < size or (contents is not None and piece != contents):
             raise Truncated(at, f"{bytes(piece[:8]).hex() or 'nothing'} where {field['id']} should be")

@@ -97,8 +97,8 @@ def recipes(form: Format) -> dict[str, Recipe]:
             found[recipe.id] = recipe
     for recipe in found.values():
         sibling = recipe.derived_from
-        if sibling is not None and (sibling not in found or found[sibling].template.verdict != "accept"):
-            raise ValueError(f"{recipe.id} is derived from {sibling}, which is no accepted vector")
+        if sibling is not None and (sibling not in found or found[sibling].template.verdict == "reject"):
+            raise ValueError(f"{recipe.id} is derived from {sibling}, which is no valid vector")
     return found
 
 

@@ -39,9 +39,9 @@ class Global:
 
 @dataclass(frozen=True)
 class PersistentId:
-    """An object that is not in the pickle: what tells where it is."""
+    """An object that is not in the pickle: what tells where it is, a tuple in all formats but the oldest."""
 
-    parts: tuple[Any, ...]
+    parts: Any
 
 
 @dataclass(frozen=True)

@@ -25,16 +25,22 @@ def _field(entry: Mapping[str, Any], values: Mapping[str, Any]) -> Data:
         return bytes(entry["contents"])
     if "type" in entry:
         return pack_integer(entry["type"], values.get(entry["id"], 0))
-    value = values.get(entry["id"], b"")
-    return value if isinstance(value, Sparse) else bytes(value)
+    value, size = values.get(entry["id"], b""), entry.get("size")
+    if not isinstance(size, int):
+        return value if isinstance(value, Sparse) else bytes(value)
+    if len(value) > size:
+        raise ValueError(f"{len(value)} bytes are more than the {size} of {entry['id']}")
+    return bytes(value).ljust(size, b"\0")
 
 
 def pack_data(fields: Sequence[Mapping[str, Any]], values: Mapping[str, Any]) -> Data:
     """The bytes of all fields; a field without a value is zero or empty. Lengths follow from what they count.
 
-    Raises ValueError for a value that no field takes.
+    A field of a fixed size is filled with zeros. Raises ValueError for a value that no field takes or
+    that is too long for its field.
     """
-    counted = {entry["size"]: len(values.get(entry["id"], b"")) for entry in fields if "size" in entry}
+    sized = [entry for entry in fields if isinstance(entry.get("size"), str)]
+    counted = {entry["size"]: len(values.get(entry["id"], b"")) for entry in sized}
     known = {entry["id"] for entry in fields}
     if not values.keys() <= known:
         raise ValueError(f"no field for {sorted(values.keys() - known)}")

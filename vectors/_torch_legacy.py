@@ -9,51 +9,20 @@ from endianproof.vectors._encoded import Encoded, apply_file_change, refuse_unkn
 from endianproof.vectors._pickle import Built, Call, PersistentId, Style, write_pickle
 from endianproof.vectors._sparse import join
 from endianproof.vectors._structs import pack_integer
-from endianproof.vectors._torch_objects import foreign, placed, torch_object, torch_views
+from endianproof.vectors._torch_objects import foreign, placed, torch_object
+from endianproof.vectors._torch_storages import Storages, count_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from endianproof.spec import Format, Spec
     from endianproof.vectors._sparse import Data
-    from endianproof.vectors._torch_objects import Storage, View
 
 __all__ = ["encode"]
 
 _WRITE = ("container", "pickled", "storages", "styles", "tensors", "views")
 _OBJECT_CHANGES = ("call", "global", "persistent_id", "tensor")
 _CHANGES = (*_OBJECT_CHANGES, "count", "file", "pickled", "repeat", "section", "styles", "view")
-
-
-class _Storages:
-    """The storages of one file: those with bytes of their own, and those that are views of another."""
-
-    def __init__(self, write: Mapping[str, Any], form: Format, spec: Spec) -> None:
-        self.views: Mapping[str, Any] = write.get("views", {})
-        entries = dict(write.get("storages", {}))
-        whole = [{"name": key, "storage": key, "shape": (entry["numel"],)} for key, entry in entries.items()]
-        roots = torch_views({"storages": entries, "tensors": whole}, form, spec)
-        self.roots: dict[str, Storage] = {view.storage.key: view.storage for view in roots}
-        for key, view in self.views.items():
-            codes = self.roots[view["storage"]].codes[view["offset"] : view["offset"] + view["numel"]]
-            entries[key] = {**entries[view["storage"]], "numel": view["numel"], "values": codes or (0,)}
-        self.tensors = torch_views({"storages": entries, "tensors": write["tensors"]}, form, spec)
-        for tensor in self.tensors:
-            if tensor.storage.key not in self.views:
-                self.roots[tensor.storage.key] = tensor.storage
-
-    def begins(self, view: View) -> tuple[str, int]:
-        """The storage that holds a tensor's, and the byte of it where the tensor's begins."""
-        if view.storage.key not in self.views:
-            return view.storage.key, 0
-        part = self.views[view.storage.key]
-        return part["storage"], part["offset"] * view.storage.element.itemsize
-
-
-def _count(storage: Storage, form: Format) -> int:
-    """What the file states as the number of elements: of bytes where the element type has no storage class."""
-    typed = storage.element.name in form.layout["pickle"]["storage_classes"].values()
-    return len(storage.codes) * (1 if typed else storage.element.itemsize)
 
 
 def _identified(value: Any, identify: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> Any:
@@ -74,7 +43,7 @@ def _identified(value: Any, identify: Callable[[tuple[Any, ...]], tuple[Any, ...
     return {key: again(item) for key, item in value.items()} if hasattr(value, "items") else value
 
 
-def _objects(storages: _Storages, write: Mapping[str, Any], change: Mapping[str, Any], form: Format) -> Any:
+def _objects(storages: Storages, write: Mapping[str, Any], change: Mapping[str, Any], form: Format) -> Any:
     """The object that holds the tensors. Its persistent ids are storages' with a last item, the view."""
     length = change.get("persistent_id", {}).get("length", form.layout["persistent_id_length"])
 
@@ -84,7 +53,7 @@ def _objects(storages: _Storages, write: Mapping[str, Any], change: Mapping[str,
         if view is not None:
             root = view["storage"]
             said = (parts[2], view["offset"], view["numel"])
-            parts = (*parts[:2], root, parts[3], _count(storages.roots[root], form))
+            parts = (*parts[:2], root, parts[3], count_of(storages.roots[root], form))
         said = change.get("view", {}).get("with", said)
         return (*parts, *[said] * (length - len(parts)))[:length]
 
@@ -98,7 +67,7 @@ def _plain(value: Any) -> Any:
 
 
 def _pickles(
-    storages: _Storages, write: Mapping[str, Any], change: Mapping[str, Any], form: Format
+    storages: Storages, write: Mapping[str, Any], change: Mapping[str, Any], form: Format
 ) -> tuple[list[tuple[str, bytes]], list[Any]]:
     """The five pickles by their names, and the keys that the last lists."""
     layout = form.layout
@@ -121,12 +90,12 @@ def _pickles(
 
 
 def _data(
-    storages: _Storages, keys: Sequence[str], change: Mapping[str, Any], form: Format
+    storages: Storages, keys: Sequence[str], change: Mapping[str, Any], form: Format
 ) -> list[tuple[str, Data]]:
     sections: list[tuple[str, Data]] = []
     for key in keys:
         storage = storages.roots[key]
-        count = change.get("count", {}).get("with", _count(storage, form))
+        count = change.get("count", {}).get("with", count_of(storage, form))
         sections.append((f"count {key}", pack_integer(form.layout["count"], count)))
         sections.append((f"data {key}", storage.data(form.layout["byte_order"])))
     return sections
@@ -158,7 +127,7 @@ def encode(write: Mapping[str, Any], change: Mapping[str, Any] | None, form: For
     change = change or {}
     refuse_unknown(write, _WRITE, "write")
     refuse_unknown(change, _CHANGES, "change")
-    storages = _Storages(write, form, spec)
+    storages = Storages(write, form, spec)
     pickles, keys = _pickles(storages, write, change, form)
     listed = [key for key in keys if key in storages.roots] if isinstance(keys, list) else list(storages.roots)
     sections: list[tuple[str, Data]] = [*pickles, *_data(storages, listed, change, form)]

@@ -100,7 +100,7 @@ def test_shapes_survive_numpy_and_torch(vector_id):
 
 
 @pytest.mark.parametrize("extension", [".bin", ".pt", ".safetensors", ""])
-@pytest.mark.parametrize("vector_id", ["st-plain", "pt-plain", "ptl-plain", "ptl-header-protocol-4"])
+@pytest.mark.parametrize("vector_id", ["st-plain", "pt-plain", "ptl-plain", "ptl-header-protocol-4", "ptt-plain"])
 def test_the_format_is_found_by_content_whatever_the_name(tmp_path, vector_id, extension):
     path = tmp_path / f"{vector_id}{extension}"
     shutil.copy(VECTORS[vector_id].path, path)
@@ -149,7 +149,16 @@ def test_every_truncation_is_refused_and_nothing_else_raised(vector_id, tmp_path
 
 
 @pytest.mark.parametrize(
-    "vector_id", ["st-pair", "pt-plain-big", "pt-state-dict", "pt-zip64-fields", "ptl-pair", "ptl-view-float32"]
+    "vector_id",
+    [
+        "st-pair",
+        "pt-plain-big",
+        "pt-state-dict",
+        "pt-zip64-fields",
+        "ptl-pair",
+        "ptl-view-float32",
+        "ptt-view-float32",
+    ],
 )
 def test_every_flipped_byte_loads_or_is_refused_and_nothing_else(vector_id, tmp_path):
     data = VECTORS[vector_id].path.read_bytes()

@@ -70,7 +70,7 @@ def test_a_refused_vector_differs_from_its_sibling():
     for vector in vectors.values():
         if vector.derived_from:
             assert vector.sha256 != vectors[vector.derived_from].sha256, vector.id
-            assert vectors[vector.derived_from].verdict == "accept"
+            assert vectors[vector.derived_from].verdict != "reject"
 
 
 def test_check_names_what_is_missing_different_and_unexpected(tmp_path):
