@@ -108,9 +108,13 @@ def _is_small(write: Mapping[str, Any]) -> bool:
 
 @functools.cache
 def _siblings(form_name: str) -> tuple[Recipe, ...]:
-    """The vectors that the specification writes and a conforming loader loads."""
+    """The vectors that the specification writes and a conforming loader loads.
+
+    Of a format that a loader may refuse as a whole, those that it loads if it reads the format.
+    """
     found = [one for one in recipes(load_spec().formats[form_name]).values() if not one.template.large]
-    return tuple(one for one in found if one.write and one.template.verdict == "accept" and _is_small(one.write))
+    written = [one for one in found if one.write and _is_small(one.write)]
+    return tuple(one for one in written if one.template.verdict == "accept") or tuple(written)
 
 
 @functools.cache
