@@ -1,17 +1,19 @@
-"""`python -m benchmarks [NAME...]`: overhead, emulation, setup, regeneration."""
+"""`python -m benchmarks [NAME...]`: overhead, growth, loading, emulation, setup, regeneration."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import statistics
 import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-import endianproof
 from benchmarks.measure import Command, median, report, sample
-from endianproof.qemu import cache_root, guest
+from endianproof.qemu import cache_root, guest, package_alone
+from endianproof.vectors import load_vectors
 
 HERE = Path(__file__).resolve().parent
 PYTHON = sys.executable
@@ -37,10 +39,9 @@ LOADERS = (
 
 def _inside(path: str, formats: str, folder: Path) -> Command:
     """Start pytest in the guest, which sees the package through a folder that holds nothing else."""
-    (folder / "endianproof").symlink_to(Path(endianproof.__file__).resolve().parent)
     argv = ["python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE / "emulated_pytest.py")]
     wanted = {
-        "PYTHONPATH": str(folder),
+        **package_alone(folder),
         "ENDIANPROOF_BENCH_LOADER": path,
         "ENDIANPROOF_BENCH_FORMATS": formats,
     }
@@ -89,7 +90,62 @@ def regeneration() -> None:
     report(Command("endianproof vectors check", argv), started, "wall", 5)
 
 
-BENCHMARKS = {"overhead": overhead, "emulation": emulation, "setup": setup, "regeneration": regeneration}
+def _own(ids: list[str], folder: str) -> tuple[float, float]:
+    """Wall-clock seconds of a run of these vectors, and processor seconds of the runner without its testee."""
+    argv = [PYTHON, str(HERE / "own_time.py"), "-q", "-p", "no:cacheprovider", "--loader=reference", *ids]
+    done = sample(Command("pytest", argv, cwd=folder))
+    return done.wall, float(done.output.splitlines()[-1].removeprefix("own "))
+
+
+def growth() -> None:
+    """The runner's own processor time per vector, and how the suite's time grows with the number of vectors."""
+    ids = [f"{vector.format}::{vector.id}" for vector in load_vectors()]
+    few, many = 250, min(1000, len(ids))
+    step = len(ids) / few
+    chosen = {few: [ids[int(i * step)] for i in range(few)], many: ids[:many]}
+    with tempfile.TemporaryDirectory() as folder:
+        runs = [{count: _own(these, folder) for count, these in chosen.items()} for _ in range(6)][1:]
+    wall, own = ({n: statistics.median(run[n][part] for run in runs) for n in chosen} for part in (0, 1))
+    each = (own[many] - own[few]) / (many - few)
+    print(f"from {few} to {many} vectors, the reference as loader, medians of {len(runs)}")
+    print(f"  runner's own processor time: {1000 * each:.2f} ms per vector")
+    print(
+        f"  wall: {wall[few]:.2f} s and {wall[many]:.2f} s; vectors times {many / few:.1f}, seconds times ", end=""
+    )
+    print(f"{wall[many] / wall[few]:.2f} (aim: at most {many / few:.2f})", flush=True)
+
+
+def _figures(what: str) -> dict[str, float]:
+    done = sample(Command(what, [PYTHON, "-m", "benchmarks.large_load", what], cwd=str(HERE.parent)))
+    figures: dict[str, float] = json.loads(done.output.splitlines()[-1])
+    return figures
+
+
+def loading() -> None:
+    """The reference on half a gigabyte: in native order nothing is copied; in foreign order, with torch.load."""
+    native = _figures("native")
+    print("the reference, native byte order, 1 MB and 512 MB (aim: the same seconds, and no memory)")
+    for name in ("small", "large"):
+        print(f"  {name}: {1000 * native[f'{name} seconds']:.2f} ms, {native[f'{name} bytes'] / 1e6:.1f} MB added")
+    print(f"  ratio of seconds: {native['large seconds'] / native['small seconds']:.2f} (aim: about 1)")
+    foreign = _figures("foreign")
+    print(
+        "512 MB of bfloat16 of the other byte order, read in full into torch tensors (aim: 1.5 times torch.load)"
+    )
+    for name, seconds in foreign.items():
+        print(f"  {name}: {seconds:.2f} s, {(512 << 20) / 1e9 / seconds:.2f} GB/s")
+    for name in ("reference", "reference in threads"):
+        print(f"  {name}, throughput over torch.load's: {foreign['torch.load'] / foreign[name]:.2f}", flush=True)
+
+
+BENCHMARKS = {
+    "overhead": overhead,
+    "growth": growth,
+    "loading": loading,
+    "emulation": emulation,
+    "setup": setup,
+    "regeneration": regeneration,
+}
 
 
 def main(names: list[str]) -> int:

@@ -27,10 +27,11 @@ class Command:
 
 @dataclass(frozen=True)
 class Sample:
-    """One run: wall-clock seconds, and seconds of processor time of the command and all its children."""
+    """One run: wall-clock seconds, seconds of processor time of the command and all its children, what it said."""
 
     wall: float
     cpu: float
+    output: str = field(default="", repr=False)
 
 
 def sample(command: Command) -> Sample:
@@ -50,7 +51,7 @@ def sample(command: Command) -> Sample:
     if done.returncode:
         raise RuntimeError(f"{command.label} failed with exit code {done.returncode}:\n{done.stdout[-4000:]}")
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
-    return Sample(wall, cpu)
+    return Sample(wall, cpu, done.stdout)
 
 
 def compare(first: Command, second: Command, runs: int) -> tuple[list[Sample], list[Sample]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from endianproof.qemu._error import GuestError
 from endianproof.qemu._guest import Guest, guest, guests, other_trees
+from endianproof.qemu._launch import package_alone
 from endianproof.qemu._store import cache_root, exclusive, remove_tree
 from endianproof.qemu._wheels import WheelPlatform, host_platform, unpack_wheels
 
@@ -22,6 +23,7 @@ __all__ = [
     "guests",
     "host_platform",
     "other_trees",
+    "package_alone",
     "remove_tree",
     "unpack_wheels",
 ]

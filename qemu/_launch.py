@@ -10,13 +10,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import endianproof
 from endianproof.qemu._error import GuestError
 from endianproof.qemu._tree import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["guest_argv", "guest_environment"]
+__all__ = ["guest_argv", "guest_environment", "package_alone"]
 
 SEARCH_PATH = ("/usr/local/bin", "/usr/bin", "/usr/sbin")
 
@@ -94,3 +95,12 @@ def guest_argv(qemu: str, tree: Path, argv: Sequence[str]) -> list[str]:
     """Return the host's command line for `argv` in the guest. Raises GuestError if it cannot run there."""
     unset = [word for name in HOST_LOADER for word in ("-U", name)]
     return [qemu, *unset, "-L", str(tree), *_program(tree, argv[0]), *argv[1:]]
+
+
+def package_alone(folder: Path) -> dict[str, str]:
+    """Link this package into an empty folder, and return the environment in which a guest's Python finds it there.
+
+    Of the host's packages the guest sees no other: they are built for the host.
+    """
+    (folder / "endianproof").symlink_to(Path(endianproof.__file__).resolve().parent)
+    return {"PYTHONPATH": str(folder)}

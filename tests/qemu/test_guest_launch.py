@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
-from endianproof.qemu import GuestError
+import endianproof
+from endianproof.qemu import GuestError, package_alone
 from endianproof.qemu._launch import guest_argv, guest_environment
 
 S390X = b"\x7fELF\x02\x02\x01" + bytes(9) + b"\x00\x02\x00\x16" + bytes(44)
@@ -106,3 +111,17 @@ def test_a_program_that_is_nowhere_is_named(tree, name):
 def test_the_hosts_python_settings_do_not_reach_the_guest():
     env = {"PYTHONHOME": "/h", "PYTHONPYCACHEPREFIX": "/c", "PYTHONPATH": "/kept", "HOME": "/home/me"}
     assert guest_environment(env) == {"PYTHONPATH": "/kept", "HOME": "/home/me", "PYTHONNOUSERSITE": "1"}
+
+
+def test_the_package_alone_is_importable_and_nothing_beside_it(tmp_path):
+    environment = package_alone(tmp_path)
+    code = "import endianproof, sys; print(endianproof.__version__, [p for p in sys.path if 'site-packages' in p])"
+    found = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout == f"{endianproof.__version__} []\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["endianproof"]

@@ -7,8 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import endianproof
-from endianproof.qemu import guest
+from endianproof.qemu import guest, package_alone
 
 
 def main() -> int:
@@ -16,12 +15,9 @@ def main() -> int:
     chosen = guest("s390x")
     chosen.setup(lambda line: print(line, flush=True))
     with tempfile.TemporaryDirectory() as folder:
-        # Only the package itself: the host's other packages are built for the host.
-        (Path(folder) / "endianproof").symlink_to(Path(endianproof.__file__).resolve().parent)
         argv = ["python3", "-m", "endianproof.conformance.cli", "vectors", "check"]
-        argv, env = chosen.command(
-            argv, {"PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "7"}
-        )
+        settings = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "7"}
+        argv, env = chosen.command(argv, {**package_alone(Path(folder)), **settings})
         print("on s390x:", flush=True)
         return subprocess.run(argv, env=env, check=False).returncode
 
