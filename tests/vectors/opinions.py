@@ -11,6 +11,7 @@ import io
 import json
 import pickle
 import sys
+import tarfile
 import warnings
 import zipfile
 from collections import OrderedDict
@@ -137,12 +138,12 @@ class Reader(pickle.Unpickler):
             return lambda *arguments: Rebuilt(arguments)
         if (module, name) == ("torch._utils", "_rebuild_parameter"):
             return lambda tensor, *_: tensor
-        if module in ("torch", "torch.storage") and (name in UNITS or name.endswith("Storage")):
+        if module in ("torch", "torch.storage") and (name in UNITS or name.endswith(("Storage", "Tensor"))):
             return Named(name)
         raise NoOpinionError(f"{module} {name}")
 
     def persistent_load(self, pid):
-        return pid
+        return Named(pid) if isinstance(pid, str) else pid  # a tar file's are keys of tensors
 
 
 def size_of(typed):
@@ -196,7 +197,49 @@ def read_torch_legacy(path):
     return {name: rebuild(call, "little", data.__getitem__) for name, call in calls.items()}
 
 
-OWN = {"safetensors": read_safetensors, "torch-zip": read_torch_zip, "torch-legacy": read_torch_legacy}
+def number(stream, size):
+    return int.from_bytes(stream.read(size), "little", signed=True)
+
+
+def tar_storages(stream):
+    """Element type and bytes of each storage, and of each view of one, by its key."""
+    found = {}
+    for _ in range(Reader(stream).load()):
+        key, _, kind = Reader(stream).load()
+        typed = STORAGES[kind.removesuffix("Storage")]
+        found[key] = typed, stream.read(number(stream, 8) * size_of(typed))
+    for key, root, begin, count in Reader(stream).load():
+        typed, data = found[root]
+        found[key] = typed, data[begin * size_of(typed) : (begin + count) * size_of(typed)]
+    return found
+
+
+def tar_tensors(stream, storages):
+    found = {}
+    for _ in range(Reader(stream).load()):
+        key, storage, _ = Reader(stream).load()
+        rank, _ = number(stream, 4), stream.read(4)
+        shape, stride = ([number(stream, 8) for _ in range(rank)] for _ in range(2))
+        typed, data = storages[storage]
+        found[str(key)] = elements(data, typed, shape, "little", offset=number(stream, 8), stride=stride)
+    return found
+
+
+def read_torch_tar(path):
+    with tarfile.open(path) as archive:
+        members = ("pickle", "tensors", "storages")
+        objects, tensors, storages = (io.BytesIO(archive.extractfile(name).read()) for name in members)
+    described = tar_tensors(tensors, tar_storages(storages))
+    ids = flat(Reader(objects).load(), lambda value: isinstance(value, Named))
+    return {name: described[one] for name, one in ids.items()}
+
+
+OWN = {
+    "safetensors": read_safetensors,
+    "torch-zip": read_torch_zip,
+    "torch-legacy": read_torch_legacy,
+    "torch-tar": read_torch_tar,
+}
 
 
 def by_the_standard_library(vector):
@@ -220,6 +263,8 @@ def of_torch(tensor, torch):
 def by_torch(vector):
     import torch
 
+    if (vector.format, vector.verdict) == ("torch-tar", "reject"):
+        raise NoOpinionError("without weights_only, torch would run the code that some of these files name")
     loaded = torch.load(vector.path, weights_only=vector.format != "torch-tar")  # which only this setting reads
     found = flat(loaded, lambda value: isinstance(value, torch.Tensor))
     return {name: of_torch(tensor, torch) for name, tensor in found.items()}

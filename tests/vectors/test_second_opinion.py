@@ -87,10 +87,12 @@ def test_the_reference_agrees_on_every_accepted_vector():
     assert {what for (_, name), what in said().items() if name == "reference"} == {"agrees"}
 
 
-def test_every_accepted_vector_has_the_agreement_of_an_independent_reader():
+def test_every_vector_that_the_reference_loads_has_the_agreement_of_an_independent_reader():
     """One without the reference's author: a real loader, or the standard library and numpy."""
     agreed = {vector for (vector, name), what in said().items() if what == "agrees" and name != "reference"}
-    assert [vector.id for vector in ACCEPTED if vector.id not in agreed] == []
+    loaded = {vector for (vector, name), what in said().items() if what == "agrees" and name == "reference"}
+    assert loaded >= {vector.id for vector in ACCEPTED}
+    assert sorted(loaded - agreed) == []
 
 
 def test_every_disagreement_stands_in_the_table_and_the_table_holds_no_other():
@@ -116,7 +118,8 @@ def test_the_standard_librarys_opinion_notices_a_wrong_byte(name, tmp_path):
     """An opinion that agreed with everything would say nothing."""
     from dataclasses import replace
 
-    vector = next(v for v in ACCEPTED if v.format == name and [t.dtype for t in v.tensors] == ["float32"])
+    valid = [v for v in load_vectors() if v.format == name and v.verdict != "reject"]
+    vector = next(v for v in valid if [t.dtype for t in v.tensors] == ["float32"])
     data = bytearray(vector.path.read_bytes())
     data[vector.tensors[0].at] ^= 1
     path = tmp_path / vector.path.name
