@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from endianproof.spec._checks import SpecError, bugs_seen
+from endianproof.spec._checks import Sighting, SpecError, bug_gaps, sightings
 from endianproof.spec._model import (
     Bug,
     Conversion,
@@ -28,10 +28,12 @@ __all__ = [
     "Policy",
     "Rule",
     "SaveTemplate",
+    "Sighting",
     "Spec",
     "SpecError",
     "VectorTemplate",
-    "bugs_seen",
+    "bug_gaps",
     "load_spec",
     "read_spec",
+    "sightings",
 ]

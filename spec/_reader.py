@@ -1,7 +1,8 @@
 """Reads the YAML of this room into frozen values.
 
 `load_spec` reads the shipped files, once. `read_spec` reads any folder of the same form and can validate it
-against the JSON Schemas first; it refuses what is inconsistent, naming the file and the key.
+against the JSON Schemas first; it refuses what is inconsistent, naming the file and the key. Between the two stand
+the documents: the YAML as plain dicts and lists, by file name.
 """
 
 from __future__ import annotations
@@ -32,9 +33,12 @@ from endianproof.spec._model import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["SpecError", "load_spec", "read_spec"]
+    Documents = Mapping[str, Mapping[str, Any]]
+
+__all__ = ["load_spec", "read_documents", "read_spec", "spec_of", "validate_document"]
 
 ROOM = Path(__file__).resolve().parent
+_SINGLE = ("bugs.yaml", "byte_order.yaml", "element_types.yaml", "prose.yaml")
 # libyaml's parser is ten times faster, and PyYAML has it wherever it was built with libyaml.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -57,15 +61,25 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return document
 
 
-def _validate(document: Any, schema_name: str, path: Path) -> None:
+@functools.cache
+def _validator(schema_name: str) -> Any:
     import jsonschema  # noqa: PLC0415 (only needed here, and not at all by those who read the shipped spec)
 
     schema = json.loads((ROOM / "schemas" / f"{schema_name}.schema.json").read_text(encoding="utf-8"))
+    return jsonschema.Draft202012Validator(schema)
+
+
+def validate_document(name: str, documents: Documents) -> None:
+    """Hold one document, with the parts that it uses, against its schema. Raises SpecError."""
+    document = documents[name]
+    kind = {"formats": "format", "parts": "part"}.get(name.partition("/")[0], name.removesuffix(".yaml"))
+    if kind == "format":  # parts keep their shape within the formats that use them
+        document = _whole(document, _parts(documents))
     # JSON has string keys only; YAML's widths (16:) are compared as strings.
     plain = json.loads(json.dumps(document))
-    for error in jsonschema.Draft202012Validator(schema).iter_errors(plain):
+    for error in _validator(kind).iter_errors(plain):
         where = "/".join(str(part) for part in error.absolute_path)
-        raise SpecError(f"{path.name}: at {where or 'the top'}: {error.message}")
+        raise SpecError(f"{name}: at {where or 'the top'}: {error.message}")
 
 
 def _frozen(value: Any) -> Any:
@@ -78,10 +92,6 @@ def _frozen(value: Any) -> Any:
 
 def _element_type(name: str, entry: Mapping[str, Any]) -> ElementType:
     fields = entry.get("fields")
-    if fields and fields["sign"] + fields["exponent"] + fields["fraction"] != entry["bits"]:
-        raise SpecError(f"element_types.yaml: {name}: the fields do not add up to {entry['bits']} bits")
-    if entry["swap_unit"] > max(1, entry["bits"] // 8):
-        raise SpecError(f"element_types.yaml: {name}: the swap unit is wider than the element")
     return ElementType(
         name=name,
         kind=entry["kind"],
@@ -151,6 +161,14 @@ def _save(entry: Mapping[str, Any], format_name: str) -> SaveTemplate:
 _SHARED = ("layout", "element_types", "policies")
 
 
+def _is_format(name: str) -> bool:
+    return name.startswith("formats/")
+
+
+def _parts(documents: Documents) -> dict[str, Any]:
+    return {document["part"]: document for name, document in documents.items() if name.startswith("parts/")}
+
+
 def _with_parts(document: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """A format's document with what the parts that it uses share; sources and rules keep to their own files."""
     whole = dict(document)
@@ -169,8 +187,11 @@ def _whole(document: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]]) 
     """For the schema only: the document of `_with_parts`, with the rules and sources of the parts as well."""
     whole = _with_parts(document, parts)
     for section in ("sources", "rules"):
-        shared = [parts[name][section] for name in document.get("uses", ())]
-        whole[section] = {key: entry for entries in (*shared, document[section]) for key, entry in entries.items()}
+        shared = [parts[name].get(section, {}) for name in document.get("uses", ())]
+        if section in document:  # what is missing, the schema says
+            whole[section] = {
+                key: entry for entries in (*shared, document[section]) for key, entry in entries.items()
+            }
     return whole
 
 
@@ -225,31 +246,32 @@ def _conversions(entries: Iterable[Mapping[str, Any]]) -> tuple[Conversion, ...]
     )
 
 
-def read_spec(folder: Path, *, validate: bool) -> Spec:
-    """Read a specification folder; with `validate`, against the JSON Schemas first. Raises SpecError, OSError."""
-    elements_path, order_path = folder / "element_types.yaml", folder / "byte_order.yaml"
-    bugs_path = folder / "bugs.yaml"
-    format_paths = sorted((folder / "formats").glob("*.yaml"))
-    elements, order, bugs = _read_yaml(elements_path), _read_yaml(order_path), _read_yaml(bugs_path)
-    documents = [_read_yaml(path) for path in format_paths]
-    parts = {part["part"]: part for part in map(_read_yaml, sorted((folder / "parts").glob("*.yaml")))}
-    if validate:
-        _validate(elements, "element_types", elements_path)
-        _validate(order, "byte_order", order_path)
-        _validate(bugs, "bugs", bugs_path)
-        for document, path in zip(documents, format_paths, strict=True):
-            _validate(_whole(document, parts), "format", path)
+def read_documents(folder: Path) -> dict[str, Any]:
+    """The YAML files of a folder by their names in it, such as `formats/a-b.yaml`. Raises OSError, SpecError."""
+    paths = [folder / name for name in _SINGLE]
+    for kind in ("formats", "parts"):
+        paths += sorted((folder / kind).glob("*.yaml"))
+    return {path.relative_to(folder).as_posix(): _read_yaml(path) for path in paths}
+
+
+def spec_of(documents: Documents) -> Spec:
+    """The specification that the documents say, checked for contradictions. Raises SpecError."""
+    elements, order = documents["element_types.yaml"], documents["byte_order.yaml"]
+    parts = _parts(documents)
     types = {name: _element_type(name, entry) for name, entry in elements["element_types"].items()}
-    formats = {document["format"]: _format(_with_parts(document, parts), types) for document in documents}
+    formats = [
+        _format(_with_parts(document, parts), types) for name, document in documents.items() if _is_format(name)
+    ]
     rules = _rules(elements, None)
     for name, part in parts.items():
         rules.update(_rules(part, name))
-    for form in formats.values():
+    for form in formats:
         rules.update(form.rules)
     patterns = {
         name: Pattern(name, entry["statement"], _frozen({k: v for k, v in entry.items() if k != "statement"}))
         for name, entry in elements["patterns"].items()
     }
+    bugs = documents["bugs.yaml"]["bugs"]
     return check(
         Spec(
             element_types=_frozen(types),
@@ -257,11 +279,21 @@ def read_spec(folder: Path, *, validate: bool) -> Spec:
             byte_orders=_frozen(order["byte_orders"]),
             canonical_byte_order=order["canonical"],
             conversions=_conversions(elements["conversions"]),
-            formats=_frozen(formats),
+            formats=_frozen({form.name: form for form in formats}),
             rules=_frozen(rules),
-            bugs=_frozen({bug_id: _bug(bug_id, entry) for bug_id, entry in bugs["bugs"].items()}),
+            bugs=_frozen({bug_id: _bug(bug_id, entry) for bug_id, entry in bugs.items()}),
         )
     )
+
+
+def read_spec(folder: Path, *, validate: bool) -> Spec:
+    """Read a specification folder; with `validate`, against the JSON Schemas first. Raises SpecError, OSError."""
+    documents = read_documents(folder)
+    if validate:
+        # Parts first: a format is validated with the parts that it uses.
+        for name in sorted(documents, key=lambda name: not name.startswith("parts/")):
+            validate_document(name, documents)
+    return spec_of(documents)
 
 
 @functools.cache

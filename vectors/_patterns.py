@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, overload
 
 from endianproof.spec import load_spec
-from endianproof.vectors._codes import ByteOrder, code_of, component_of, encode, is_finite, special_codes
+from endianproof.vectors._codes import ByteOrder, code_of, component_of, encode, is_finite, narrow, special_codes
 from endianproof.vectors._sparse import run
 
 if TYPE_CHECKING:
@@ -91,6 +91,18 @@ class ZerosFirst(Sequence[int]):
         return 0 if places < self.zeros else self.rest[places - self.zeros]
 
 
+def _converted(element: ElementType, source: str, target: str) -> list[int]:
+    """The codes of a conversion's cases, or for its target what they become, in the specification's order."""
+    types = load_spec().element_types
+    cases = [case for case in load_spec().conversions if (case.source, case.target) == (source, target)]
+    if not cases or element.name not in (source, target):
+        raise ValueError(f"there is no conversion from {source} to {target} with values of {element.name}")
+    if element.name == source:
+        return [case.code for case in cases]
+    nans = (narrow(case.code, types[source], types[target]) for case in cases)
+    return [nan if case.result is None else case.result for case, nan in zip(cases, nans, strict=True)]
+
+
 @functools.lru_cache(maxsize=64)
 def _beginning(element: ElementType, name: str, count: int) -> tuple[int, ...]:
     """The first codes of a pattern, kept: tensors that share a pattern ask for it piece by piece."""
@@ -98,15 +110,21 @@ def _beginning(element: ElementType, name: str, count: int) -> tuple[int, ...]:
 
 
 def codes_for(
-    element: ElementType, values: str | Sequence[int], count: int, zeros: int = 0, skip: int = 0
+    element: ElementType,
+    values: str | Mapping[str, str] | Sequence[int],
+    count: int,
+    zeros: int = 0,
+    skip: int = 0,
 ) -> Sequence[int]:
-    """`count` codes: of the named pattern, or the given ones, repeated.
+    """`count` codes: of the named pattern, of a conversion's cases (`{from, to}`), or the given ones, repeated.
 
     The first `zeros` of them are 0; `skip` codes of the pattern are left out before the first. Raises ValueError
-    for an unknown name.
+    for a name or a conversion that does not exist.
     """
     if zeros:
         return ZerosFirst(zeros, tuple(codes_for(element, values, count - zeros, skip=skip)))
+    if isinstance(values, Mapping):
+        values = _converted(element, values["from"], values["to"])
     if isinstance(values, str):
         if values not in _PATTERNS or values not in load_spec().patterns:
             raise ValueError(f"{values!r} is no pattern; there are {', '.join(load_spec().patterns)}")

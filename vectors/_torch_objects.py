@@ -186,6 +186,8 @@ class _Objects:
     def container(self, kind: str, items: Mapping[str, Call]) -> Any:
         if kind == "dict":
             return items
+        if kind not in ("ordered_dict", "state_dict"):
+            raise ValueError(f"{kind!r} is no container; there are dict, ordered_dict and state_dict")
         versions = Call(self.named("ordered_dict"), (), {"": {"version": 1}})
         state = {"_metadata": versions} if kind == "state_dict" else None
         return Call(self.named("ordered_dict"), (), items, state)
