@@ -40,6 +40,13 @@ class Ahead:
             if following is not None:
                 self._early = following, self._thread.submit(observe, following, self._testee)
 
+    def settle(self) -> Testee:
+        """The testee, once nothing is under way: for requests that are no vectors."""
+        early, self._early = self._early, None
+        if early is not None:
+            early[1].exception()
+        return self._testee
+
     def close(self) -> None:
         """End the thread and the testee, at once where a task is at work that nobody will ask for."""
         if self._early is not None and not self._early[1].cancel() and not self._early[1].done():

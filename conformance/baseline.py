@@ -133,6 +133,14 @@ class Baseline:
         known = next((entry for entry in covering if judgement.failed and entry.describes(judgement)), None)
         return Ruling(known) if known else Ruling(message=self._mismatch(covering[0], task, judgement))
 
+    def foresees(self, judgement: Judgement, alike: Iterable[Task], run: RunConditions) -> bool:
+        """Whether an entry describes this failure of a file that is no vector, and covers a vector like it.
+
+        What `alike` means, `--explore` says (`endianproof.conformance.exploring`).
+        """
+        describing = [entry for entry in self.entries if entry.applies(run) and entry.describes(judgement)]
+        return any(entry.covers(vector) for vector in alike for entry in describing)
+
     def _mismatch(self, entry: Entry, task: Task, judgement: Judgement) -> str:
         where = f"entry {entry.number} of {self.path}"
         found = {Finding.PASSED: "passes", Finding.UNSUPPORTED: "is unsupported"}.get(judgement.finding)

@@ -82,6 +82,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     option("--baseline", "baseline", "known failures of this testee, held strictly", metavar="FILE")
     option(
+        "--explore",
+        "explore",
+        "after the vectors, draw N files of each format, valid and damaged (0: only try what was found before)",
+        metavar="N",
+        type=int,
+    )
+    option("--explore-seed", "explore_seed", "draw other files (default 0)", metavar="SEED", type=int)
+    option(
+        "--explore-into",
+        "explore_into",
+        "where files that fail are kept (default ./endianproof-found)",
+        metavar="FOLDER",
+    )
+    option(
         "--update-baseline",
         "update",
         "write what fails to the baseline file instead of failing",
@@ -94,7 +108,10 @@ def _given(config: pytest.Config) -> list[str]:
     """The options of this plugin that the user gave, as they are written."""
     names = ("guest", "with", "takes", "gives", "format", "rule", "policy", "large", "baseline", "update")
     written = {"takes": "--loader-takes", "gives": "--saver-gives", "update": "--update-baseline"}
-    return [written.get(name, f"--{name}") for name in names if config.getoption(f"endianproof_{name}")]
+    given = [written.get(name, f"--{name}") for name in names if config.getoption(f"endianproof_{name}")]
+    numbers = ("explore", "explore_seed", "explore_into")  # of which 0 is one that was given
+    asked = [name for name in numbers if config.getoption(f"endianproof_{name}") is not None]
+    return given + [f"--{name.replace('_', '-')}" for name in asked]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -47,6 +47,10 @@ def begin(config: pytest.Config) -> None:
     run = ConformanceRun(config, read_settings(config, ids))
     config.add_cleanup(run.close)
     config.pluginmanager.register(run, "endianproof-run")
+    if (wish := run.settings.exploring) is not None:
+        from endianproof.conformance.explore_items import ExploreRun  # noqa: PLC0415 - Hypothesis, only if asked
+
+        config.pluginmanager.register(ExploreRun(run, wish), "endianproof-explore")
 
 
 class ConformanceRun:
@@ -80,13 +84,18 @@ class ConformanceRun:
                 group="the testee could not be started again",
             )
 
+    def idle_testee(self) -> Testee:
+        """The testee, once no task is under way."""
+        return self._observer().settle()
+
     def rule(self, task: Task, judgement: Judgement) -> Ruling:
         """What the baseline says of a judgement."""
         if self.settings.baseline is None:
             return Ruling()
-        return self.settings.baseline.rule(task, judgement, self._conditions())
+        return self.settings.baseline.rule(task, judgement, self.conditions())
 
-    def _conditions(self) -> RunConditions:
+    def conditions(self) -> RunConditions:
+        """What the entries of a baseline are held against."""
         return RunConditions.of(self.settings.guest, self._information())
 
     def _running(self) -> Testee:
@@ -209,7 +218,7 @@ class ConformanceRun:
         assert old is not None, "asked before"
         by_id = {(task.format, task.id): task for task in self.settings.all_tasks}
         results = [(by_id[result.format, result.task], result.judgement()) for result in self._results]
-        run = self._conditions()
+        run = self.conditions()
         when = {"guest": run.guest} if run.guest != NO_GUEST else {"guest": NO_GUEST, "byteorder": run.byteorder}
         new = old.updated(results, run, when)
         try:

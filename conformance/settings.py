@@ -29,7 +29,19 @@ if TYPE_CHECKING:
     from endianproof.conformance.tasks import Task
     from endianproof.spec import Policy
 
-__all__ = ["Settings", "choose", "near", "read_settings"]
+__all__ = ["EXPLORE", "Exploring", "Settings", "choose", "near", "read_settings"]
+
+EXPLORE = "explore"  # the name of the item that searches beyond a format's vectors
+
+
+@dataclass(frozen=True)
+class Exploring:
+    """`--explore`: how many files to draw of each format, from which seed, and where to keep what fails."""
+
+    count: int
+    seed: int
+    folder: Path
+    formats: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -55,6 +67,7 @@ class Settings:
     policies: Mapping[str, str]
     baseline: Baseline | None
     update: bool
+    exploring: Exploring | None = None
     all_tasks: tuple[Task, ...] = ()
     left_out: int = 0
 
@@ -133,6 +146,9 @@ def choose(config: pytest.Config) -> tuple[set[tuple[str, str]], bool]:
     given = config.args_source is pytest.Config.ArgsSource.ARGS
     tasks = _all_tasks(config)
     known = {name: {task.id for task in tasks if task.format == name} for name in load_spec().formats}
+    if config.getoption("endianproof_explore") is not None:
+        for names in known.values():
+            names.add(EXPLORE)
     ids = {argument: _own_id(argument, config, known) for argument in config.args} if given else {}
     for own in ids.values():
         if own is not None and own[1] not in known[own[0]]:
@@ -164,7 +180,7 @@ def _selected(
     tasks: Sequence[Task], formats: Sequence[str], rules: Sequence[str], ids: set[tuple[str, str]]
 ) -> tuple[Task, ...]:
     chosen = _those(tasks, formats, rules, ids)
-    if not chosen:
+    if not chosen and not any(name == EXPLORE for _, name in ids):
         asked = (
             ("--format", formats),
             ("--rule", rules),
@@ -173,6 +189,24 @@ def _selected(
         said = ", ".join(f"{what} {', '.join(values)}" for what, values in asked if values)
         raise pytest.UsageError(f"no {_what(tasks)} is selected by {said or 'these options'}")
     return chosen
+
+
+def _exploring(
+    config: pytest.Config, formats: Sequence[str], ids: set[tuple[str, str]], saver: str | None
+) -> Exploring | None:
+    count, seed = config.getoption("endianproof_explore"), config.getoption("endianproof_explore_seed")
+    folder = config.getoption("endianproof_explore_into")
+    if count is None:
+        if seed is not None or folder is not None:
+            raise pytest.UsageError("--explore-seed and --explore-into go with --explore=N")
+        return None
+    if saver is not None:
+        raise pytest.UsageError("--explore goes with --loader and --testee: files are drawn to be loaded")
+    if count < 0:
+        raise pytest.UsageError(f"--explore={count}: the number of files to draw, 0 or more")
+    known = formats or load_spec().formats
+    chosen = tuple(name for name in known if not ids or (name, EXPLORE) in ids)
+    return Exploring(count, seed or 0, Path(folder or "endianproof-found"), chosen)
 
 
 def _guest_name(given: str | None) -> str | None:
@@ -279,6 +313,7 @@ def read_settings(config: pytest.Config, ids: set[tuple[str, str]]) -> Settings:
         policies=_policies(config.getoption("endianproof_policy"), policies),
         baseline=_baseline(config),
         update=config.getoption("endianproof_update"),
+        exploring=_exploring(config, formats, ids, saver),
         all_tasks=_all_tasks(config),
         left_out=0 if large or saver is not None else len(_those(load_large(), formats, rules, ids)),
     )

@@ -51,6 +51,7 @@ _KINDS: Mapping[str, Callable[[Damage, bytes], bytes]] = {
     "flipped": _flipped,
     "overwritten": lambda d, file: file[: d.at] + d.data + file[d.at + len(d.data) :],
     "truncated": lambda damage, file: file[: damage.at],
+    "appended": lambda damage, file: file + damage.data,
     "inserted": lambda damage, file: file[: damage.at] + damage.data + file[damage.at :],
     "removed": lambda damage, file: file[: damage.at] + file[damage.at + damage.count :],
     "swapped": _swapped,
@@ -85,7 +86,10 @@ def _place(draw: DrawFn, length: int) -> int:
 
 def damage(draw: DrawFn, length: int) -> Damage:
     """One damage of a file of so many bytes."""
-    kind, at = draw(_KIND), _place(draw, length)
+    kind = draw(_KIND)
+    if kind == "appended":
+        return Damage(kind, length, _data(draw, length))
+    at = _place(draw, length)
     if kind == "flipped":
         return Damage(kind, at, bytes([1 << draw(_BIT)]))
     if kind in ("overwritten", "inserted"):

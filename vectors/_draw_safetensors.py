@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from endianproof.spec import ElementType, Format
     from endianproof.vectors._draw import DrawnTensor
 
-__all__ = ["edit", "writes"]
+__all__ = ["edit", "write"]
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+|[][{}:,]|\w+')
 _OTHER = (
@@ -33,12 +33,11 @@ _PADDING = st.sampled_from(({}, {"padding": 0}, {"padding": 1}, {"padding": 64},
 _BOOLEANS, _METADATA = st.booleans(), st.dictionaries(TEXTS, TEXTS, max_size=3)
 
 
-@st.composite
-def writes(draw: DrawFn, form: Format, elements: SearchStrategy[ElementType]) -> Mapping[str, Any]:
+def write(draw: DrawFn, form: Format, elements: SearchStrategy[ElementType]) -> Mapping[str, Any]:
     """A `write` of up to four tensors, in any order of the header, with or without metadata, padded or not."""
     drawn = {tensor.name: tensor for tensor in draw(_tensors(elements))}
     drawn.pop(form.layout["metadata_key"], None)  # no tensor may have this name
-    write: dict[str, Any] = {
+    written: dict[str, Any] = {
         "tensors": [
             {"name": tensor.name, "dtype": tensor.dtype, "shape": tensor.shape, "values": tensor.values}
             for tensor in drawn.values()
@@ -46,10 +45,10 @@ def writes(draw: DrawFn, form: Format, elements: SearchStrategy[ElementType]) ->
         **draw(_PADDING),
     }
     if len(drawn) > 1 and draw(_BOOLEANS):
-        write["header_order"] = draw(st.permutations(list(drawn)))
+        written["header_order"] = draw(st.permutations(list(drawn)))
     if draw(_BOOLEANS):
-        write["metadata"] = draw(_METADATA)
-    return write
+        written["metadata"] = draw(_METADATA)
+    return written
 
 
 @functools.cache

@@ -34,13 +34,22 @@ def contents(draw: DrawFn, elements: SearchStrategy[ElementType]) -> Mapping[str
         element, layouts, key = draw(elements), [view(draw) for _ in views], str(len(storages))
         numel = max(layout.numel for layout in layouts) + slack(draw)
         storages[key] = {"dtype": element.name, "numel": numel, "values": draw(values_of(element))}
+        # Parameters require gradients, which torch has for these types alone.
+        can_be = {"parameter": draw(_BOOLEANS)} if element.kind in ("float", "complex") else {}
         tensors += [
-            {"name": name, "storage": key, "offset": one.offset, "shape": one.shape, "stride": one.stride}
+            {
+                "name": name,
+                "storage": key,
+                "offset": one.offset,
+                "shape": one.shape,
+                "stride": one.stride,
+                **can_be,
+            }
             for name, one in zip(views, layouts, strict=True)
         ]
     return {
         "byte_order": draw(_ORDERS),
         "container": draw(_CONTAINERS),
         "storages": storages,
-        "tensors": [{**tensor, "parameter": True} if draw(_BOOLEANS) else tensor for tensor in tensors],
+        "tensors": tensors,
     }

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
     from endianproof.spec import ElementType, Format
 
-__all__ = ["change", "writes"]
+__all__ = ["change", "write"]
 
 
 _FOLDERS = st.sampled_from(("archive", "model", "a b", "\u00e9"))
-_ALIGNMENTS, _ZIP64 = st.sampled_from((64, 0, 1, 8)), st.sampled_from(("always", "none", "fields"))
+# The smallest archive first.
+_ALIGNMENTS, _ZIP64 = st.sampled_from((0, 1, 8, 64)), st.sampled_from(("none", "always", "fields"))
 _BOOLEANS = st.booleans()
 _DIGITS = st.binary(min_size=1, max_size=4).map(bytes.hex)
 _TEXTS = ("", "little", "big", "1", "3\n", "11", "LITTLE", "\ufeffbig")
@@ -35,10 +36,9 @@ _EDITS: SearchStrategy[Mapping[str, Any]] = st.one_of(
 )
 
 
-@st.composite
-def writes(draw: DrawFn, form: Format, elements: SearchStrategy[ElementType]) -> Mapping[str, Any]:
+def write(draw: DrawFn, form: Format, elements: SearchStrategy[ElementType]) -> Mapping[str, Any]:
     """A `write` of up to four tensors, in any archive that a writer may make of them."""
-    write = contents(draw, elements)
+    objects = contents(draw, elements)
     archive = {
         "alignment": draw(_ALIGNMENTS),
         "descriptors": draw(_BOOLEANS),
@@ -46,14 +46,14 @@ def writes(draw: DrawFn, form: Format, elements: SearchStrategy[ElementType]) ->
         "zip64": draw(_ZIP64),
     }
     # Without the record that names it, the byte order is the default one.
-    minimal = write["byte_order"] == form.layout["default_byte_order"] and draw(_BOOLEANS)
-    return {**write, **archive, "minimal": minimal}
+    minimal = objects["byte_order"] == form.layout["default_byte_order"] and not draw(_BOOLEANS)
+    return {**objects, **archive, "minimal": minimal}
 
 
-def change(draw: DrawFn, write: Mapping[str, Any], form: Format) -> Mapping[str, Any]:
+def change(draw: DrawFn, written: Mapping[str, Any], form: Format) -> Mapping[str, Any]:
     """A `change` of one record, its checksum set right; most often of the pickle, where most can go wrong."""
     names = form.layout["records"]
-    storages = [names["storages"] + key for key in write["storages"]]
-    texts = [] if write["minimal"] else [names["byte_order"]]
+    storages = [names["storages"] + key for key in written["storages"]]
+    texts = [] if written["minimal"] else [names["byte_order"]]
     name = draw(st.sampled_from([names["pickle"], names["pickle"], names["version"], *texts, *storages]))
     return {"record": {"name": name, **draw(_EDITS)}}

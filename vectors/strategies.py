@@ -84,7 +84,7 @@ def files(name: str | None = None, *, dtypes: Sequence[str] | None = None) -> Se
     >>> test_expected_tensors_are_there()
     """
     chosen = tuple(dtypes) if dtypes is not None else None
-    return st.one_of([valid_file(form, chosen) for form in _formats(name, dtypes)])
+    return st.one_of([valid_file(form.name, chosen) for form in _formats(name, dtypes)])
 
 
 def damaged_files(name: str | None = None, *, dtypes: Sequence[str] | None = None) -> SearchStrategy[File]:
@@ -108,4 +108,4 @@ def damaged_files(name: str | None = None, *, dtypes: Sequence[str] | None = Non
     >>> test_only_the_one_error_is_raised()
     """
     chosen = tuple(dtypes) if dtypes is not None else None
-    return st.one_of([damaged_file(form, chosen) for form in _formats(name, dtypes)])
+    return st.one_of([damaged_file(form.name, chosen) for form in _formats(name, dtypes)])

@@ -164,6 +164,7 @@ def test_without_views_tensors_are_contiguous_and_fill_whole_bytes():
         (Damage("flipped", 8, b"\x20"), b"abcdefgh"),
         (Damage("overwritten", 6, b"xyz"), b"abcdefxyz"),
         (Damage("inserted", 2, b"xy"), b"abxycdefgh"),
+        (Damage("appended", 8, b"xy"), b"abcdefghxy"),
         (Damage("removed", 2, count=3), b"abfgh"),
         (Damage("swapped", 1, count=2), b"adebcfgh"),
         (Damage("repeated", 0, count=2), b"ababcdefgh"),
@@ -175,7 +176,7 @@ def test_a_damage_does_what_it_says(damage, expected):
 
 
 @pytest.mark.parametrize(
-    "kind", ["truncated", "flipped", "overwritten", "inserted", "removed", "swapped", "repeated"]
+    "kind", ["truncated", "appended", "flipped", "overwritten", "inserted", "removed", "swapped", "repeated"]
 )
 def test_every_kind_of_damage_is_drawn(kind, many_damages):
     assert any(kind in said for said in many_damages["safetensors"])
@@ -193,14 +194,10 @@ def test_a_format_without_a_module_of_its_own_is_drawn_from_its_vectors(monkeypa
     drawing = importlib.import_module("endianproof.vectors._files")
     known = drawing._module.__wrapped__
     monkeypatch.setattr(drawing, "_module", lambda kind, name: None if kind == "draw_" else known(kind, name))
-    drawing._writes.cache_clear()
-    try:
-        for file in drawn(files("torch-zip"), 20):
-            expected = {t.name: (t.dtype, t.shape, t.canonical) for t in file.tensors}
-            assert contents(file.write_to(tmp_path)) == expected
-        assert all(file.damages for file in drawn(damaged_files("torch-zip"), 50))
-    finally:
-        drawing._writes.cache_clear()
+    for file in drawn(files("torch-zip"), 20):
+        expected = {t.name: (t.dtype, t.shape, t.canonical) for t in file.tensors}
+        assert contents(file.write_to(tmp_path)) == expected
+    assert all(file.damages for file in drawn(damaged_files("torch-zip"), 50))
 
 
 def test_the_examples_in_the_docstrings_run():

@@ -1,0 +1,215 @@
+"""The search beyond the vectors: files are drawn, damaged, judged as vectors are; what fails is made small.
+
+The same seed draws the same files. Failures are told apart by kind (finding, group and rule): each kind is shrunk
+for itself, and a kind that was found is passed over afterwards, so that a shallow fault does not hide a deep one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+import hypothesis
+from hypothesis.errors import Flaky, NoSuchExample
+
+from endianproof.conformance.client import TesteeStartError
+from endianproof.conformance.examine import Observation, conclude, observe
+from endianproof.conformance.expectation import expectation_of, own_account
+from endianproof.conformance.finding import Finding, Judgement
+from endianproof.conformance.outcome import OutcomeKind
+from endianproof.vectors import Vector
+from endianproof.vectors.strategies import damaged_files, files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from endianproof.conformance.examine import Testee
+    from endianproof.conformance.expectation import Expectation
+    from endianproof.vectors.strategies import File
+
+__all__ = ["Failure", "Search"]
+
+MOST_KINDS = 8
+# A hang costs the whole time limit, a crash a new process. How often each may come before the search ends, and how
+# often a file may be loaded to make one of its kind smaller.
+PATIENCE = {Finding.TIMED_OUT: 3, Finding.OUT_OF_MEMORY: 10, Finding.CRASHED: 30}
+SHRINKING = {Finding.TIMED_OUT: 0, Finding.OUT_OF_MEMORY: 20, Finding.CRASHED: 60}
+OTHERWISE = 800
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A file that failed, the smallest of its kind so far, and what the judge says of it."""
+
+    file: File
+    expectation: Expectation
+    judgement: Judgement
+
+    @property
+    def kind(self) -> tuple[str, str, str]:
+        """What makes two failures the same: finding, group, and the rule of a file that is to be refused."""
+        return self.judgement.finding.value, self.judgement.group, self.expectation.rule
+
+    @property
+    def dtypes(self) -> frozenset[str]:
+        """The element types that the file's tensors should have; none for a file that is to be refused."""
+        return frozenset(tensor.dtype for tensor in self.expectation.tensors)
+
+    @property
+    def size(self) -> tuple[int, bytes]:
+        """Fewer bytes are smaller."""
+        return len(self.file.data), self.file.data
+
+
+@dataclass
+class Search:
+    """One search with one testee in one format.
+
+    `silent` says which failures are known (a baseline's). `counts` are files by what came of them: `judged`,
+    `open` (the format leaves it to the loader), `unsupported`, `too large`, `known`; and how many ended badly.
+    """
+
+    testee: Testee
+    format: str
+    silent: Callable[[Failure], bool]
+    failures: dict[tuple[str, str, str], Failure] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    ended_early: str = ""
+    _folder: Path = field(default=Path(), init=False)
+    _left: int = field(default=0, init=False)
+    _shrinks: int = field(default=0, init=False)
+    _target: tuple[str, str, str] | None = field(default=None, init=False)
+    _done: set[tuple[str, str, str]] = field(default_factory=set, init=False)
+
+    def again(self, kept: Iterable[File]) -> None:
+        """Try files that an earlier search found."""
+        with self._somewhere():
+            for file in kept:
+                failure = self._failure(file)
+                if failure is not None:
+                    self._remember(failure)
+                    self._done.add(failure.kind)
+
+    def draw(self, count: int, seed: int, dtypes: Sequence[str] | None) -> None:
+        """Draw `count` files, valid and damaged ones; `dtypes` are the element types that the testee has."""
+        strategy = files(self.format, dtypes=dtypes) | damaged_files(self.format, dtypes=dtypes)
+        self._left = count
+        with self._somewhere():
+            for number in range(MOST_KINDS):
+                if not self._left or not self._next_kind(strategy, Random(f"{seed}-{number}")):  # noqa: S311
+                    return
+        self.ended_early = f"ended early: {MOST_KINDS} kinds of failure"
+
+    @contextlib.contextmanager
+    def _somewhere(self) -> Iterator[None]:
+        with tempfile.TemporaryDirectory(prefix="endianproof-", ignore_cleanup_errors=True) as folder:
+            self._folder = Path(folder)
+            yield
+
+    def _next_kind(self, strategy: hypothesis.strategies.SearchStrategy[File], random: Random) -> bool:
+        """Draw until a new kind of failure is found, and shrink it. False where nothing is left to draw."""
+        self._target = None
+        settings = hypothesis.settings(
+            max_examples=self._left,
+            database=None,
+            deadline=None,
+            phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
+        )
+        # Flaky: a file failed once and not again, or shrinking was cut short. The smallest that was seen will do.
+        with contextlib.suppress(NoSuchExample, Flaky):
+            simplest = self._failure(hypothesis.find(strategy, self._fails, settings=settings, random=random))
+            if simplest is not None and simplest.kind == self._target:
+                self.failures[simplest.kind] = simplest
+        if self._target is None:
+            return False
+        self._done.add(self._target)
+        return True
+
+    def _fails(self, file: File) -> bool:
+        """Whether this file shows the kind of failure that is looked for: any new one, then that one alone."""
+        searching = self._target is None
+        if (self._left if searching else self._shrinks) <= 0:
+            return False
+        failure = self._failure(file)
+        if searching:
+            self._left -= 1
+        else:
+            self._shrinks -= 1
+        if failure is None:
+            return False
+        self._remember(failure)
+        if searching:
+            self._lose_patience(failure.judgement.finding)
+        if searching and failure.kind not in self._done and failure.kind in self.failures:
+            self._target = failure.kind
+            self._shrinks = SHRINKING.get(failure.judgement.finding, OTHERWISE)
+        return failure.kind == self._target
+
+    def _lose_patience(self, finding: Finding) -> None:
+        if finding in PATIENCE:
+            self.counts[finding.value] += 1
+            if self.counts[finding.value] >= PATIENCE[finding]:
+                self._left = 0
+                self.ended_early = f"ended early: {finding.value} {PATIENCE[finding]} times"
+
+    def _remember(self, failure: Failure) -> None:
+        known = self.failures.get(failure.kind)
+        if len(self.failures) < MOST_KINDS if known is None else failure.size < known.size:
+            self.failures[failure.kind] = failure
+
+    def _failure(self, file: File) -> Failure | None:
+        """The file's failure; None where it passed, where nothing can be said, and where the failure is known."""
+        path = file.write_to(self._folder)
+        expectation = expectation_of(file, path)
+        if expectation.too_large:
+            self._count("too large")
+            return None
+        judgement = self._judged(_as_vector(file, path, expectation), expectation)
+        failure = Failure(file, expectation, judgement)
+        if not judgement.failed:
+            unsupported = judgement.finding is Finding.UNSUPPORTED
+            self._count("unsupported" if unsupported else "open" if expectation.verdict == "open" else "judged")
+            return None
+        if self.silent(failure):
+            self._count("known")
+            return None
+        self._count("judged")
+        return failure
+
+    def _count(self, what: str) -> None:
+        """Count drawn files, not the smaller ones made of them."""
+        if self._target is None:
+            self.counts[what] += 1
+
+    def _judged(self, vector: Vector, expectation: Expectation) -> Judgement:
+        try:
+            seen = observe(vector, self.testee)
+        except TesteeStartError as error:
+            self._left, self.ended_early = 0, "ended early: no testee"
+            said = f"the testee could not be started again: {str(error).splitlines()[0]}"
+            return Judgement(Finding.PROTOCOL_ERROR, said, (("what to do", error.hint or "see why it ended"),))
+        assert isinstance(seen, Observation), "a vector was observed"
+        if expectation.verdict == "open" and seen.first is not None and seen.first.kind is OutcomeKind.LOADED:
+            seen = replace(seen, vector=replace(vector, tensors=own_account(seen.first.tensors)))
+        return conclude(seen, {})
+
+
+def _as_vector(file: File, path: Path, expectation: Expectation) -> Vector:
+    """The file as the judge takes it. `may` without a policy: loaded rightly or refused, both are well."""
+    return Vector(
+        id=f"{file.format}::explore",
+        format=file.format,
+        path=path,
+        sha256=hashlib.sha256(file.data).hexdigest(),
+        size=len(file.data),
+        rules=(expectation.rule,) if expectation.verdict == "reject" else (),
+        verdict="may" if expectation.verdict == "open" else expectation.verdict,
+        description=expectation.description,
+        tensors=expectation.tensors,
+    )

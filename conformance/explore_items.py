@@ -1,0 +1,95 @@
+"""`--explore` inside pytest: one item per format, `<format>::explore`, and a line in the summary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from endianproof.conformance.exploring import explore
+from endianproof.conformance.found import FoundFileError
+from endianproof.conformance.items import NonconformingError
+from endianproof.conformance.settings import EXPLORE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from endianproof.conformance.session import ConformanceRun
+    from endianproof.conformance.settings import Exploring
+
+__all__ = ["ExploreItem", "ExploreRun"]
+
+EXPLORED = "explored"  # the user property that carries a search's line to the summary, through pytest-xdist too
+
+
+class ExploreItem(pytest.Item):
+    """The search beyond the vectors of one format: fails with a report of each kind of failure that it found."""
+
+    def __init__(self, *, run: ConformanceRun, format_name: str, **node: Any) -> None:
+        super().__init__(**node)
+        self._run = run
+        self._format = format_name
+
+    def runtest(self) -> None:
+        """Search, and turn what was found into pytest's kind of outcome."""
+        explored = explore(self._format, self._run.idle_testee(), self._run.settings, self._run.conditions())
+        self.user_properties.append((EXPLORED, explored.line))
+        if explored.reports:
+            raise NonconformingError("\n\n".join(explored.reports))
+        if explored.unsearched:
+            pytest.skip(explored.unsearched)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Show the reports alone, without a traceback; the first line goes into the short summary."""
+        if isinstance(excinfo.value, FoundFileError):
+            return str(excinfo.value)
+        if not isinstance(excinfo.value, NonconformingError):
+            return super().repr_failure(excinfo, style)
+        shown = excinfo.getrepr(style="value")
+        if shown.reprcrash is not None:
+            shown.reprcrash.message = str(excinfo.value).splitlines()[0]
+            shown.reprcrash.path = self._format
+            shown.reprcrash.lineno = 1
+        return shown
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Return the format's folder as the place, and the node's own id as the title of its report."""
+        return self.path, None, self.nodeid
+
+
+class ExploreRun:
+    """The hooks of `--explore`, beside those of the run that it belongs to."""
+
+    def __init__(self, run: ConformanceRun, wish: Exploring) -> None:
+        self._run, self._wish = run, wish
+        self._lines: list[str] = []
+
+    def pytest_report_header(self) -> str:
+        """Say what is drawn, and from which seed."""
+        return f"endianproof: exploring {self._wish.count} files of each format, seed {self._wish.seed}"
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
+        """Put the searches before what pytest collected; the run puts its vectors before them."""
+        items[:0] = [
+            ExploreItem.from_parent(
+                session,
+                name=EXPLORE,
+                nodeid=f"{name}::{EXPLORE}",
+                path=self._wish.folder,
+                run=self._run,
+                format_name=name,
+            )
+            for name in self._wish.formats
+        ]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Gather the lines, here or from a worker."""
+        if report.when == "call":
+            self._lines += [str(line) for key, line in report.user_properties if key == EXPLORED]
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say how many files were tried, and what could not be judged."""
+        for line in self._lines:
+            terminalreporter.write_line(f"explored {line}")

@@ -1,0 +1,173 @@
+"""`--explore`, by pytest inside pytest: planted faults are found, kept, tried again; nothing is overwritten."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from endianproof.vectors import load_vectors
+
+pytest_plugins = ["pytester"]
+
+LOADERS = Path(__file__).parent / "loaders" / "planted_loaders.py"
+
+
+@pytest.fixture
+def run(pytester, monkeypatch):
+    """Run pytest as a user does, where planted_loaders can be imported."""
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    shutil.copy(LOADERS, pytester.path)
+    return lambda *args: pytester.runpytest_subprocess("-W", "error", "-p", "no:randomly", *args)
+
+
+def explore(name, form="safetensors", count=400):
+    return f"--loader=planted_loaders.{name}", f"--explore={count}", f"{form}::explore"
+
+
+def kept(pytester, folder="endianproof-found"):
+    return sorted(path.name for path in (pytester.path / folder).glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("loader", "form", "first", "name", "largest"),
+    [
+        (
+            "swaps_the_tail_of_17",
+            "safetensors",
+            "elements were swapped although file and machine have the same byte order (1 of 17 elements): *",
+            "safetensors-wrong-values-1.safetensors",
+            300,
+        ),
+        (
+            "ignores_strides",
+            "torch-zip",
+            "strides were ignored: *",
+            "torch-zip-wrong-values-1.pt",
+            1000,
+        ),
+        (
+            "accepts_trailing_bytes",
+            "safetensors",
+            "an invalid file was accepted: a buffer of 1 bytes",
+            "safetensors-invalid-file-accepted-1.safetensors",
+            20,
+        ),
+    ],
+)
+def test_a_planted_fault_is_found_and_shrunk(run, pytester, loader, form, first, name, largest):  # noqa: PLR0917
+    result = run(*explore(loader, form))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [f"_* {form}::explore _*", first, f"  file * endianproof-found/{name}, * bytes: *"]
+    )
+    result.stdout.fnmatch_lines([f"explored {form}: 400 files drawn from seed 0, *; * of failure, *"])
+    assert (pytester.path / "endianproof-found" / name).stat().st_size <= largest
+
+
+def test_what_was_found_is_tried_again_by_the_printed_command_until_it_is_mended(run, pytester):
+    run(*explore("swaps_the_tail_of_17"))
+    names = kept(pytester)
+    assert names == ["safetensors-wrong-values-1.json", "safetensors-wrong-values-1.safetensors"]
+    about = json.loads((pytester.path / "endianproof-found" / names[0]).read_text())
+    assert about["run_again"] == (
+        "pytest --loader=planted_loaders.swaps_the_tail_of_17 --explore=0 "
+        "--explore-into=endianproof-found safetensors::explore"
+    )
+    assert about["headline"].startswith("elements were swapped")
+    assert [tensor["shape"] for tensor in about["expected"]] == [[17]]
+    again = run(*about["run_again"].split()[1:])
+    again.assert_outcomes(failed=1)
+    again.stdout.fnmatch_lines(
+        ["elements were swapped *", "explored safetensors: 0 files drawn *, 1 kept from before: *"]
+    )
+    assert kept(pytester) == names, "the same file is not written twice"
+    run(*explore("good", count=0)).assert_outcomes(passed=1)
+
+
+def test_nothing_in_the_folder_is_overwritten(run, pytester):
+    folder = pytester.path / "mine"
+    folder.mkdir()
+    (folder / "safetensors-invalid-file-accepted-1.safetensors").write_bytes(b"precious")
+    run(*explore("accepts_trailing_bytes"), "--explore-into=mine").assert_outcomes(failed=1)
+    assert (folder / "safetensors-invalid-file-accepted-1.safetensors").read_bytes() == b"precious"
+    assert kept(pytester, "mine")[1:] == [
+        "safetensors-invalid-file-accepted-2.json",
+        "safetensors-invalid-file-accepted-2.safetensors",
+    ]
+
+
+def test_an_account_that_cannot_be_read_is_said_and_not_passed_over(run, pytester):
+    folder = pytester.path / "endianproof-found"
+    folder.mkdir()
+    (folder / "safetensors-crashed-1.json").write_text("{")
+    result = run(*explore("good", count=0))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["*safetensors-crashed-1.json is no account of a found file*mend it, or remove it"]
+    )
+
+
+def test_a_loader_that_reads_nothing_is_not_explored_and_not_passed(run):
+    result = run(*explore("refuses_everything"))
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(
+        ["explored safetensors: not explored: even st-*, a plain valid file, is not loaded *"]
+    )
+
+
+def test_a_baseline_entry_silences_failures_like_it(run, pytester):
+
+    vector = next(v for v in load_vectors() if v.verdict == "reject" and v.rules == ("ST-OFF-02",))
+    entry = {"vector": vector.id, "finding": "invalid-file-accepted", "reason": "by design"}
+    (pytester.path / "known.yaml").write_text(yaml.safe_dump({"baseline": 1, "known_failures": [entry]}))
+    result = run(*explore("accepts_trailing_bytes"), "--baseline=known.yaml")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["explored safetensors: * known, *nothing failed"])
+
+
+def test_after_the_vectors_each_format_is_explored_once(run):
+    result = run("--loader=reference", "--explore=5", "--rule=ST-HDR-02,PT-ZIP-12")
+    result.stdout.fnmatch_lines(["endianproof: * vectors; exploring 5 files of each format, seed 0"])
+    result.stdout.fnmatch_lines(["explored safetensors: 5 files *nothing failed"])
+    result.stdout.fnmatch_lines(["explored torch-zip: 5 files *nothing failed"])
+    assert result.ret == 0
+
+
+def test_only_the_formats_asked_for_are_explored(run):
+    result = run("--loader=reference", "--explore=5", "--format=torch-zip", "-k", "explore")
+    result.assert_outcomes(passed=1)
+    result.stdout.no_fnmatch_line("explored safetensors*")
+
+
+def test_it_works_in_xdist_workers(run):
+    result = run("--loader=reference", "--explore=20", "-k", "explore", "-n2")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines_random(["explored safetensors: 20 files *", "explored torch-zip: 20 files *"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--explore=5"], "*--explore needs a loader under test*"),
+        (["--loader=reference", "--explore=-1"], "*--explore=-1: the number of files to draw, 0 or more"),
+        (["--loader=reference", "--explore-seed=3"], "*--explore-seed and --explore-into go with --explore=N"),
+        (["--loader=reference", "safetensors::explore"], "*safetensors::explore: there is no such vector*"),
+    ],
+)
+def test_options_that_cannot_be_followed_are_refused(run, options, message):
+    result = run(*options)
+    assert result.ret == 4
+    result.stderr.fnmatch_lines([message])
+
+
+def test_a_plain_run_does_not_import_hypothesis(run, pytester):
+    pytester.makeconftest(
+        "import sys\n"
+        "def pytest_unconfigure():\n"
+        "    print('imported' if 'endianproof.conformance.explore' in sys.modules else 'spared')\n"
+    )
+    run("--loader=reference", "safetensors::st-plain").stdout.fnmatch_lines(["*spared*"])

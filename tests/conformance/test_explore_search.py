@@ -1,0 +1,219 @@
+"""The search itself, with a loader in this process: what it finds, how far it shrinks, and where it stops."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from endianproof.conformance.client import TesteeStartError
+from endianproof.conformance.explore import MOST_KINDS, PATIENCE, Search
+from endianproof.conformance.finding import Finding
+from endianproof.conformance.outcome import LoadedTensor, Outcome, OutcomeKind, TesteeInfo
+from endianproof.reference import SpecViolation, load
+
+
+def outcome_of(tensors):
+    return Outcome(
+        OutcomeKind.LOADED,
+        tuple(
+            LoadedTensor(name, t.dtype, t.shape, hashlib.sha256(t.canonical).hexdigest(), bytes(t.canonical))
+            for name, t in tensors.items()
+        ),
+    )
+
+
+class InProcess:
+    """A testee that is the reference, but for what `spoil` makes of its tensors."""
+
+    def __init__(self, spoil=outcome_of):
+        self.spoil = spoil
+        self.files = []
+
+    def hello(self):
+        return TesteeInfo("in process", "", "little", "", "", {})
+
+    def load(self, path, _format_name, /, want="data"):  # noqa: ARG002 (the protocol's)
+        self.files.append(path.read_bytes())
+        try:
+            return self.spoil(load(path))
+        except SpecViolation as violation:
+            return Outcome(OutcomeKind.REJECTED, error_type="SpecViolation", message=str(violation))
+
+
+class Noting(Search):
+    """A search that remembers the valid files that it drew."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.valid = []
+
+    def _failure(self, file):
+        if file.tensors is not None:
+            self.valid.append(file)
+        return super()._failure(file)
+
+
+def searched(
+    spoil=outcome_of, *, form="safetensors", count=120, seed=0, silent=lambda _failure: False, dtypes=None
+):
+    testee = InProcess(spoil)
+    search = Search(testee, form, silent)
+    search.draw(count, seed, dtypes)
+    return search, testee
+
+
+def spoiling(is_hit, kind=OutcomeKind.CRASHED, message="killed"):
+    def spoil(tensors):
+        return Outcome(kind, message=message) if any(map(is_hit, tensors.values())) else outcome_of(tensors)
+
+    return spoil
+
+
+@pytest.mark.parametrize("form", ["safetensors", "torch-zip"])
+def test_the_reference_has_nothing_to_be_found(form):
+    search, _ = searched(form=form)
+    assert search.failures == {}
+    assert search.counts["judged"] > 90
+    assert sum(search.counts.values()) == 120
+
+
+def test_the_same_seed_draws_the_same_files_and_another_seed_others():
+    one, two, other = (searched(count=50, seed=seed)[1].files for seed in (7, 7, 8))
+    assert one == two
+    assert one != other
+
+
+def test_only_the_element_types_that_the_testee_has_are_drawn():
+    search = Noting(InProcess(), "safetensors", lambda _failure: False)
+    search.draw(100, 0, ["bfloat16", "int8"])
+    assert {tensor.dtype for file in search.valid for tensor in file.tensors} == {"bfloat16", "int8"}
+
+
+def test_a_fault_is_shrunk_to_one_tensor_that_shows_it():
+    def refuses(tensors):
+        if any(tensor.dtype == "bfloat16" and len(tensor.shape) > 1 for tensor in tensors.values()):
+            raise SpecViolation("ST-DT-01", 0, "a matrix", "none")
+        return outcome_of(tensors)
+
+    search, _ = searched(refuses, dtypes=["uint8", "bfloat16"])
+    (failure,) = search.failures.values()
+    (tensor,) = failure.file.tensors
+    assert (tensor.dtype, len(tensor.shape)) == ("bfloat16", 2)
+    assert failure.judgement.finding is Finding.VALID_REFUSED
+    assert len(failure.file.data) < 80
+
+
+def test_a_shallow_fault_does_not_hide_a_deep_one():
+    def two_faults(tensors):
+        if any(len(tensor.shape) > 1 for tensor in tensors.values()):
+            return Outcome(OutcomeKind.UNKNOWN_RESULT, message="deep")
+        if tensors:
+            return Outcome(OutcomeKind.PROTOCOL_ERROR, message="shallow")
+        return outcome_of(tensors)
+
+    found = {finding for finding, _, _ in searched(two_faults)[0].failures}
+    assert found == {"unknown-result", "protocol-error"}
+
+
+def test_an_invalid_file_that_is_accepted_is_a_kind_of_its_own_for_each_rule():
+    class Careless(InProcess):
+        def load(self, path, format_name, /, want="data"):
+            outcome = super().load(path, format_name, want)
+            return outcome if outcome.kind is OutcomeKind.LOADED else Outcome(OutcomeKind.LOADED)
+
+    search = Search(Careless(), "safetensors", lambda _failure: False)
+    search.draw(300, 0, None)
+    rules = [rule for finding, _, rule in search.failures if finding == "invalid-file-accepted"]
+    assert len(set(rules)) == len(rules) == len(search.failures) == MOST_KINDS
+    assert search.ended_early == f"ended early: {MOST_KINDS} kinds of failure"
+    smallest = min(len(failure.file.data) for failure in search.failures.values())
+    assert smallest < 8
+
+
+def test_what_only_a_should_refuses_is_left_open():
+    """The reference refuses a wrong checksum (PT-ZIP-05, SHOULD); a loader that never looks is as right."""
+    rules = []
+
+    class Careless(InProcess):
+        def load(self, path, format_name, /, want="data"):
+            outcome = super().load(path, format_name, want)
+            if outcome.message.startswith(("PT-ZIP-05", "PT-ZIP-07")):
+                rules.append(outcome.message[:9])
+                return Outcome(OutcomeKind.LOADED)
+            return outcome
+
+    search = Search(Careless(), "torch-zip", lambda _failure: False)
+    search.draw(300, 0, None)
+    assert rules
+    assert search.failures == {}
+    assert search.counts["open"] >= len(set(rules))
+
+
+def test_a_damaged_file_that_is_still_valid_may_be_refused_but_not_loaded_as_something_else():
+
+    class Other(InProcess):
+        """Loads valid files rightly, and does something else with what is damaged and loads."""
+
+        def __init__(self, instead):
+            super().__init__()
+            self.instead, self.search = instead, Noting(self, "safetensors", lambda _failure: False)
+
+        def load(self, path, format_name, /, want="data"):
+            outcome = super().load(path, format_name, want)
+            valid = any(file.data == path.read_bytes() for file in self.search.valid)
+            return outcome if valid or not outcome.tensors else Outcome(self.instead)
+
+    found = {}
+    for instead in (OutcomeKind.LOADED, OutcomeKind.REJECTED):
+        testee = Other(instead)
+        testee.search.draw(120, 0, None)
+        found[instead] = {finding for finding, _, _ in testee.search.failures}
+    assert found == {OutcomeKind.LOADED: {"wrong-names-types-or-shapes"}, OutcomeKind.REJECTED: set()}
+
+
+def test_a_known_failure_is_counted_and_not_reported():
+    def refuses(tensors):
+        if any(tensor.dtype == "bfloat16" for tensor in tensors.values()):
+            raise SpecViolation("ST-DT-01", 0, "bfloat16", "none")
+        return outcome_of(tensors)
+
+    search, _ = searched(
+        refuses, silent=lambda failure: "bfloat16" in failure.dtypes, dtypes=["uint8", "bfloat16"]
+    )
+    assert search.failures == {}
+    assert search.counts["known"] > 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "finding"),
+    [(OutcomeKind.TIMED_OUT, Finding.TIMED_OUT), (OutcomeKind.CRASHED, Finding.CRASHED)],
+)
+def test_a_search_that_mostly_waits_ends_early_and_says_so(kind, finding):
+    search, testee = searched(spoiling(lambda _tensor: True, kind))
+    assert search.ended_early == f"ended early: {finding.value} {PATIENCE[finding]} times"
+    assert search.counts[finding.value] == PATIENCE[finding]
+    assert len(testee.files) < 120
+    assert {failure.judgement.finding for failure in search.failures.values()} == {finding}
+
+
+def test_a_testee_that_cannot_be_started_again_ends_the_search():
+    def gone(_tensors):
+        raise TesteeStartError("no such program", "install it")
+
+    search, _ = searched(gone)
+    assert search.ended_early == "ended early: no testee"
+    (failure,) = search.failures.values()
+    assert failure.judgement.headline == "the testee could not be started again: no such program"
+
+
+def test_files_kept_from_before_are_tried_again():
+    spoil = spoiling(lambda tensor: 0 in tensor.shape, OutcomeKind.UNKNOWN_RESULT)
+    (failure,) = searched(spoil)[0].failures.values()
+    still = Search(InProcess(spoil), "safetensors", lambda _failure: False)
+    still.again([failure.file])
+    assert [one.file for one in still.failures.values()] == [failure.file]
+    mended = Search(InProcess(), "safetensors", lambda _failure: False)
+    mended.again([failure.file])
+    assert mended.failures == {}
+    assert mended.counts == {"judged": 1}
