@@ -103,8 +103,9 @@ class Search:
         with self._somewhere():
             for number in range(MOST_KINDS):
                 if not self._left or not self._next_kind(strategy, Random(f"{seed}-{number}")):  # noqa: S311
-                    return
-        self.ended_early = f"ended early: {MOST_KINDS} kinds of failure"
+                    break
+        if len(self.failures) >= MOST_KINDS and not self.ended_early:
+            self.ended_early = f"no more than {MOST_KINDS} kinds of failure are kept"
 
     @contextlib.contextmanager
     def _somewhere(self) -> Iterator[None]:
