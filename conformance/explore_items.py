@@ -12,12 +12,13 @@ from endianproof.conformance.items import NonconformingError
 from endianproof.conformance.settings import EXPLORE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from endianproof.conformance.session import ConformanceRun
     from endianproof.conformance.settings import Exploring
 
-__all__ = ["ExploreItem", "ExploreRun"]
+__all__ = ["ExploreCollector", "ExploreItem", "ExploreRun"]
 
 EXPLORED = "explored"  # the user property that carries a search's line to the summary, through pytest-xdist too
 
@@ -57,6 +58,18 @@ class ExploreItem(pytest.Item):
         return self.path, None, self.nodeid
 
 
+class ExploreCollector(pytest.Collector):
+    """The one search of a format: pytest counts what collectors yield."""
+
+    def __init__(self, *, run: ConformanceRun, **node: Any) -> None:
+        super().__init__(**node)
+        self._run = run
+
+    def collect(self) -> Iterator[ExploreItem]:
+        """Yield the search."""
+        yield ExploreItem.from_parent(self, name=EXPLORE, run=self._run, format_name=self.name)
+
+
 class ExploreRun:
     """The hooks of `--explore`, beside those of the run that it belongs to."""
 
@@ -71,17 +84,12 @@ class ExploreRun:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         """Put the searches before what pytest collected; the run puts its vectors before them."""
-        items[:0] = [
-            ExploreItem.from_parent(
-                session,
-                name=EXPLORE,
-                nodeid=f"{name}::{EXPLORE}",
-                path=self._wish.folder,
-                run=self._run,
-                format_name=name,
-            )
+        folder = self._wish.folder
+        collectors = [
+            ExploreCollector.from_parent(session, name=name, nodeid=name, path=folder, run=self._run)
             for name in self._wish.formats
         ]
+        items[:0] = [item for collector in collectors for item in session.genitems(collector)]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather the lines, here or from a worker."""

@@ -59,7 +59,7 @@ _KINDS: Mapping[str, Callable[[Damage, bytes], bytes]] = {
 }
 
 
-_KIND, _SIZE, _BIG = st.sampled_from(tuple(_KINDS)), st.sampled_from((8, 4, 2, 1)), st.booleans()
+_KIND, _SIZE, _BIG = st.sampled_from(tuple(_KINDS)), st.sampled_from((1, 2, 4, 8)), st.booleans()
 _NUMBER, _NEAR = st.sampled_from(_TELLING), st.sampled_from((-9, -8, -1, 0, 1))
 _BIT, _BYTES = st.integers(0, 7), st.binary(min_size=1, max_size=8)
 _FIELD, _PIECE = st.sampled_from((1, 2, 4, 8)), st.sampled_from((1, 2, 3, 7, 8, 64))

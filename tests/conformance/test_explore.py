@@ -52,9 +52,9 @@ def kept(pytester, folder="endianproof-found"):
         (
             "accepts_trailing_bytes",
             "safetensors",
-            "an invalid file was accepted: a buffer of 1 bytes",
+            "an invalid file was accepted: a buffer of * bytes",
             "safetensors-invalid-file-accepted-1.safetensors",
-            20,
+            40,
         ),
     ],
 )
@@ -152,7 +152,7 @@ def test_it_works_in_xdist_workers(run):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--explore=5"], "*--explore needs a loader under test*"),
+        (["--explore=5"], "*--explore needs a testee*"),
         (["--loader=reference", "--explore=-1"], "*--explore=-1: the number of files to draw, 0 or more"),
         (["--loader=reference", "--explore-seed=3"], "*--explore-seed and --explore-into go with --explore=N"),
         (["--loader=reference", "safetensors::explore"], "*safetensors::explore: there is no such vector*"),
