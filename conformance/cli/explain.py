@@ -1,11 +1,18 @@
-"""`endianproof explain`: a rule or a vector, in full, for a person to read."""
+"""`endianproof explain`: a rule, a policy, a vector, a save or a known bug, in full, for a person to read."""
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 import click
 
-from endianproof.spec import Rule, load_spec
-from endianproof.vectors import Vector, load_vectors
+from endianproof.conformance.cli.lookup import matching
+from endianproof.spec import Bug, Policy, Rule, load_spec
+from endianproof.vectors import Save, Vector, load_saves, load_vectors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 __all__ = ["command"]
 
@@ -14,37 +21,93 @@ def _wrapped(label: str, text: str) -> str:
     return click.wrap_text(f"{label}: {text}", 100, subsequent_indent="    ")
 
 
+def _all() -> tuple[Vector | Save, ...]:
+    return (*load_vectors(), *load_saves())
+
+
+def _list(title: str, found: Iterable[Vector | Save]) -> list[str]:
+    """A heading with the number of vectors or saves, and a line for each; nothing where there are none."""
+    lines = [f"  {one.id:<34} {one.verdict:<7} {one.description}" for one in found]
+    return [f"{title}: {len(lines)}", *lines] if lines else []
+
+
+def _tests(holds: Callable[[Vector | Save], bool]) -> list[str]:
+    vectors, saves = filter(holds, load_vectors()), filter(holds, load_saves())
+    return _list("Vectors", vectors) + _list("Saves", saves)
+
+
+def _choices(policy: Policy) -> str:
+    preferred = f" The specification recommends {policy.recommended!r}." if policy.recommended else ""
+    return f"{policy.statement} {policy.accept!r} loads or writes it, {policy.reject!r} refuses it.{preferred}"
+
+
+def _policies() -> dict[str, Policy]:
+    return {name: policy for form in load_spec().formats.values() for name, policy in form.policies.items()}
+
+
 def _rule_lines(rule: Rule) -> list[str]:
-    tested = [vector for vector in load_vectors() if rule.id in vector.rules]
+    entries = [one for one in _all() if rule.id in one.rules]
     cases = [conversion for conversion in load_spec().conversions if conversion.rule == rule.id]
-    bugs = dict.fromkeys(bug for vector in tested for bug in vector.seen_in)
-    lines = [
+    seen = dict.fromkeys(bug for one in (*entries, *cases) for bug in one.seen_in)
+    policies = dict.fromkeys(one.policy.name for one in entries if one.policy and one.rules[0] == rule.id)
+    known, named = load_spec().bugs, _policies()
+    return [
         f"{rule.id} ({rule.level}, {rule.format or 'every format'}, since {rule.since})",
         _wrapped("Statement", rule.statement),
         _wrapped("Why", rule.why),
         *(_wrapped("Source", source) for source in rule.sources),
-        *(_wrapped("Known bug", bug) for bug in bugs),
+        *([_wrapped("Withdrawn", rule.withdrawn)] if rule.withdrawn else []),
+        *(_wrapped(f"Policy {name}", _choices(named[name])) for name in policies),
+        *(_wrapped("Known bug", _headline(known[bug])) for bug in seen),
+        *([f"Conversion cases: {len(cases)}"] if cases else []),
+        *_tests(lambda one: rule.id in one.rules),
     ]
-    if cases:
-        lines.append(f"Conversion cases: {len(cases)}")
-    if tested:
-        lines.append(f"Vectors: {len(tested)}")
-    return [*lines, *(f"  {vector.id:<34} {vector.verdict:<7} {vector.description}" for vector in tested)]
+
+
+def _headline(bug: Bug) -> str:
+    where = f" {bug.url}" if bug.url else ""
+    return f"{bug.id}: {bug.title} ({bug.package} {bug.versions}){where}"
+
+
+def _bug_lines(bug: Bug) -> list[str]:
+    cases = dict.fromkeys(case.rule for case in load_spec().conversions if bug.id in case.seen_in)
+    return [
+        f"{bug.id} ({bug.package} {bug.versions}; {', '.join(bug.roles)}; {', '.join(bug.formats)})",
+        _wrapped("Title", bug.title),
+        _wrapped("Mechanism", bug.mechanism),
+        _wrapped("Symptom", bug.symptom),
+        *([f"Reported: {bug.url}"] if bug.url else []),
+        f"Known from: {'running it' if bug.measured else 'its report'}",
+        *([_wrapped("Not covered", bug.uncovered)] if bug.uncovered else []),
+        *([f"Conversions: {', '.join(cases)}"] if cases else []),
+        *_tests(lambda one: bug.id in one.seen_in),
+    ]
+
+
+def _policy_lines(policy: Policy) -> list[str]:
+    rules = dict.fromkeys(one.rules[0] for one in _all() if one.policy and one.policy.name == policy.name)
+    return [
+        f"{policy.name} (a policy: --policy={policy.name}={policy.accept}, or ={policy.reject})",
+        _wrapped("Statement", _choices(policy)),
+        *(_wrapped(f"Rule {rule}", load_spec().rules[rule].statement) for rule in rules),
+        *_tests(lambda one: one.policy is not None and one.policy.name == policy.name),
+    ]
 
 
 def _vector_lines(vector: Vector) -> list[str]:
+    rules, known = load_spec().rules, load_spec().bugs
     lines = [
         f"{vector.id} ({vector.verdict}, {vector.format}, {vector.size} bytes)",
         _wrapped("Description", vector.description),
-        _wrapped("Rules", ", ".join(vector.rules)),
+        *(_wrapped(f"Rule {rule} ({rules[rule].level})", rules[rule].statement) for rule in vector.rules),
         _wrapped("File", str(vector.path)),
     ]
     if vector.policy:
         policy = load_spec().formats[vector.format].policies[vector.policy.name]
-        choices = f"{policy.accept!r} loads it, {policy.reject!r} refuses it"
-        lines.append(_wrapped(f"Policy {policy.name}", f"{policy.statement} {choices}."))
+        lines.append(_wrapped(f"Policy {policy.name}", _choices(policy)))
     if vector.derived_from:
         lines.append(_wrapped("One change", f"to {vector.derived_from}: {vector.change}"))
+    lines += [_wrapped("Known bug", _headline(known[bug])) for bug in vector.seen_in]
     tensors = [
         f"  {one.name!r}: {one.dtype} {list(one.shape)}, storage at byte {one.at}, {one.byte_order}-endian"
         for one in vector.tensors
@@ -52,19 +115,46 @@ def _vector_lines(vector: Vector) -> list[str]:
     return lines + tensors
 
 
+def _save_lines(save: Save) -> list[str]:
+    rules, known = load_spec().rules, load_spec().bugs
+    return [
+        f"{save.id} ({save.verdict}, {save.format}, a save)",
+        _wrapped("Description", save.description),
+        *(_wrapped(f"Rule {rule} ({rules[rule].level})", rules[rule].statement) for rule in save.rules),
+        *(
+            [_wrapped(f"Policy {save.policy.name}", _choices(_policies()[save.policy.name]))]
+            if save.policy
+            else []
+        ),
+        *(_wrapped("Known bug", _headline(known[bug])) for bug in save.seen_in),
+        *(f"  {one.name!r}: {one.dtype} {list(one.shape)}" for one in save.tensors),
+    ]
+
+
+def _everything() -> dict[str, Callable[[], list[str]]]:
+    """What can be explained, by its id. No two kinds share an id."""
+    found: dict[str, Callable[[], list[str]]] = {}
+    for rule_id, rule in load_spec().rules.items():
+        found[rule_id] = partial(_rule_lines, rule)
+    for name, policy in _policies().items():
+        found[name] = partial(_policy_lines, policy)
+    for bug_id, bug in load_spec().bugs.items():
+        found[bug_id] = partial(_bug_lines, bug)
+    for vector in load_vectors():
+        found[vector.id] = partial(_vector_lines, vector)
+    for save in load_saves():
+        found[save.id] = partial(_save_lines, save)
+    return found
+
+
 @click.command(name="explain")
-@click.argument("names", metavar="RULE|VECTOR...", nargs=-1, required=True)
+@click.argument("names", metavar="ID...", nargs=-1, required=True)
 def command(names: tuple[str, ...]) -> None:
-    """Print rules (ST-END-01) and vectors (st-plain): statement, reason, sources, vectors, known bugs."""
-    rules = load_spec().rules
-    vectors = {vector.id: vector for vector in load_vectors()}
+    """Print what an id means: a rule, a policy, a vector, a save, a known bug. Globs and any capitals will do.
+
+    Examples: ST-END-01, pt-zip-*, duplicate-names, st-plain, safetensors#448
+    """
+    known = _everything()
     for name in names:
-        if name.upper() in rules:
-            lines = _rule_lines(rules[name.upper()])
-        elif name in vectors:
-            lines = _vector_lines(vectors[name])
-        else:
-            raise click.UsageError(
-                f"{name!r} is neither a rule nor a vector; `endianproof vectors list` shows all of them"
-            )
-        click.echo("\n".join(lines) + "\n")
+        for one in matching(name, known, "rule, policy, vector, save or bug"):
+            click.echo("\n".join(known[one]()) + "\n")

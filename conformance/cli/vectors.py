@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from endianproof.conformance.cli.lookup import matching
 from endianproof.spec import load_spec
 from endianproof.vectors import check as drifts_of
 from endianproof.vectors import generate as write_all
@@ -52,14 +53,16 @@ def check(folder: Path | None) -> None:
 
 
 @command.command(name="list")
-@click.option("--format", "format_name", help="Only this format.")
-@click.option("--rule", "rule_id", help="Only vectors of this rule.")
-def list_vectors(format_name: str | None, rule_id: str | None) -> None:
-    """List the vectors: id, verdict, rules, description."""
-    spec = load_spec()
-    for value, known, what in ((format_name, spec.formats, "format"), (rule_id, spec.rules, "rule")):
-        if value is not None and value not in known:
-            raise click.UsageError(f"there is no {what} {value!r}; there are {', '.join(known)}")
-    for vector in load_vectors():
-        if format_name in (None, vector.format) and (rule_id is None or rule_id in vector.rules):
+@click.argument("ids", nargs=-1)
+@click.option("--format", "format_name", help="Only these formats: a name or a glob.")
+@click.option("--rule", "rule_id", help="Only vectors of these rules: an id or a glob.")
+def list_vectors(ids: tuple[str, ...], format_name: str | None, rule_id: str | None) -> None:
+    """List the vectors: id, verdict, rules, description; with IDS (globs too), those alone."""
+    spec, vectors = load_spec(), load_vectors()
+    names = [vector.id for vector in vectors]
+    wanted = {found for one in ids for found in matching(one, names, "vector")}
+    formats = matching(format_name or "*", spec.formats, "format")
+    rules = set(matching(rule_id or "*", spec.rules, "rule"))
+    for vector in vectors:
+        if vector.format in formats and rules & set(vector.rules) and (not ids or vector.id in wanted):
             click.echo(f"{vector.id:<34} {vector.verdict:<7} {','.join(vector.rules):<34} {vector.description}")
