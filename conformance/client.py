@@ -40,7 +40,7 @@ PER_FILE_BYTE = 8  # memory that a request may add per byte of its file
 REPLY_PER_FILE_BYTE = 16
 LARGE = 256 << 20  # bytes of a file, from which on three times the rest has to be enough: read, converted, swapped
 PER_LARGE_BYTE = 3
-SLOWEST = 16 << 20  # bytes a second that an emulated testee gets through, all in all
+SLOWEST = 8 << 20  # bytes a second that an emulated testee gets through, all in all, on a busy machine
 START_MEMORY = 4  # times Limits.memory_bytes: frameworks are large
 
 # Outcomes after which the process is replaced, though it answered: what it holds, or says, cannot be relied on.
