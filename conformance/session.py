@@ -231,7 +231,13 @@ class ConformanceRun:
         """Group what failed, and show what was not judged."""
         if self._info is None:
             return
-        summary = Summary(self._results, self._all_tasks(), self._hints(), self._written, self.settings.left_out)
+        summary = Summary(
+            self._results,
+            self._all_tasks(),
+            self._hints(),
+            self._written,
+            self.settings.left_out if "load" in self._ops() else 0,
+        )
         terminalreporter.section(f"endianproof: {self._name()}", sep="=")
         for line in summary.lines():
             terminalreporter.write_line(line)

@@ -148,6 +148,12 @@ def test_two_saves_that_differ_are_seen_before_values_that_nothing_explains():
     assert judgement.headline.startswith("two saves of the same tensors differ: tensors 'n1', ")
 
 
+def test_memory_written_past_its_end_is_strides_ignored_whatever_lay_there():
+    judgement = judged("memory_as_it_lies", "st-save-reversed-by-two-float32")
+    assert (judgement.finding, judgement.diagnosis) == (Finding.WRONG_VALUES, "strides-ignored")
+    assert judgement.headline.startswith("strides, and the end of the memory, were ignored: ")
+
+
 def test_a_file_beside_the_file_is_noted_and_no_failure():
     judgement = judged("leaves_a_stray")
     assert judgement.finding is Finding.PASSED

@@ -76,8 +76,14 @@ def big_endian(arrays, path):
     Path(path).write_bytes(_file(arrays, lambda array: _data(array, ">")))
 
 
+def native(arrays, path):
+    """Right on a little-endian machine."""
+    _check(arrays)
+    Path(path).write_bytes(_file(arrays, lambda array: array.tobytes()))
+
+
 def memory_as_it_lies(arrays, path):
-    """From the first element on, without a look at strides; never past the end of the memory."""
+    """From the first element on, without a look at strides; past the memory's end, what happens to be there."""
     _check(arrays)
 
     def data(array):
@@ -86,7 +92,7 @@ def memory_as_it_lies(arrays, path):
             base = base.base
         memory = base.reshape(-1).view(np.uint8).tobytes()
         first = array.__array_interface__["data"][0] - base.__array_interface__["data"][0]
-        return memory[first : first + array.nbytes].ljust(array.nbytes, b"\0")
+        return memory[first : first + array.nbytes].ljust(array.nbytes, os.urandom(1))
 
     Path(path).write_bytes(_file(arrays, data))
 
