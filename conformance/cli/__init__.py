@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, LazyCommand] = {
     "run": LazyCommand(
         "endianproof.conformance.cli.run", "Test a loader or a saver: pytest, with the same options."
     ),
+    "spec": LazyCommand("endianproof.conformance.cli.spec", "Write the specification as pages to read."),
     "vectors": LazyCommand("endianproof.conformance.cli.vectors", "List, write and check the golden vectors."),
 }
 
