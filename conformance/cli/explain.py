@@ -9,7 +9,7 @@ import click
 
 from endianproof.conformance.cli.lookup import matching
 from endianproof.spec import Bug, Policy, Rule, load_spec
-from endianproof.vectors import Save, Vector, load_saves, load_vectors
+from endianproof.vectors import Save, Vector, load_large, load_saves, load_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,7 +22,7 @@ def _wrapped(label: str, text: str) -> str:
 
 
 def _all() -> tuple[Vector | Save, ...]:
-    return (*load_vectors(), *load_saves())
+    return (*load_vectors(), *load_large(), *load_saves())
 
 
 def _list(title: str, found: Iterable[Vector | Save]) -> list[str]:
@@ -32,8 +32,8 @@ def _list(title: str, found: Iterable[Vector | Save]) -> list[str]:
 
 
 def _tests(holds: Callable[[Vector | Save], bool]) -> list[str]:
-    vectors, saves = filter(holds, load_vectors()), filter(holds, load_saves())
-    return _list("Vectors", vectors) + _list("Saves", saves)
+    vectors, large, saves = (filter(holds, load()) for load in (load_vectors, load_large, load_saves))
+    return _list("Vectors", vectors) + _list("Large vectors, made by --large", large) + _list("Saves", saves)
 
 
 def _choices(policy: Policy) -> str:
@@ -100,7 +100,7 @@ def _vector_lines(vector: Vector) -> list[str]:
         f"{vector.id} ({vector.verdict}, {vector.format}, {vector.size} bytes)",
         _wrapped("Description", vector.description),
         *(_wrapped(f"Rule {rule} ({rules[rule].level})", rules[rule].statement) for rule in vector.rules),
-        _wrapped("File", str(vector.path)),
+        _wrapped("File", "made by --large" if vector.large else str(vector.path)),
     ]
     if vector.policy:
         policy = load_spec().formats[vector.format].policies[vector.policy.name]
@@ -140,7 +140,7 @@ def _everything() -> dict[str, Callable[[], list[str]]]:
         found[name] = partial(_policy_lines, policy)
     for bug_id, bug in load_spec().bugs.items():
         found[bug_id] = partial(_bug_lines, bug)
-    for vector in load_vectors():
+    for vector in load_vectors() + load_large():
         found[vector.id] = partial(_vector_lines, vector)
     for save in load_saves():
         found[save.id] = partial(_save_lines, save)

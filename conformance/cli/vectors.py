@@ -10,7 +10,7 @@ from endianproof.conformance.cli.lookup import matching
 from endianproof.spec import load_spec
 from endianproof.vectors import check as drifts_of
 from endianproof.vectors import generate as write_all
-from endianproof.vectors import load_vectors
+from endianproof.vectors import load_large, load_vectors
 
 __all__ = ["command"]
 
@@ -58,7 +58,7 @@ def check(folder: Path | None) -> None:
 @click.option("--rule", "rule_id", help="Only vectors of these rules: an id or a glob.")
 def list_vectors(ids: tuple[str, ...], format_name: str | None, rule_id: str | None) -> None:
     """List the vectors: id, verdict, rules, description; with IDS (globs too), those alone."""
-    spec, vectors = load_spec(), load_vectors()
+    spec, vectors = load_spec(), load_vectors() + load_large()
     names = [vector.id for vector in vectors]
     wanted = {found for one in ids for found in matching(one, names, "vector")}
     formats = matching(format_name or "*", spec.formats, "format")
