@@ -95,8 +95,11 @@ def _check_types(spec: Spec) -> None:
             },
             f"element_types.yaml: {name}",
         )
+    pairs = [(case.source, case.target) for case in spec.conversions]
+    _refuse({"conversions are in alphabetical order": pairs != sorted(pairs)}, "element_types.yaml")
     for case in spec.conversions:
         problems = {
+            "seen_in is in alphabetical order": list(case.seen_in) != sorted(case.seen_in),
             f"there is no element type {case.source!r}": case.source not in types,
             f"there is no element type {case.target!r}, to convert to": case.target not in types,
             f"there is no rule {case.rule!r}": case.rule not in spec.rules,

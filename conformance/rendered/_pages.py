@@ -19,9 +19,9 @@ __all__ = ["pages"]
 _RULES = """A rule has a permanent id, a level, and the reason it is there. MUST: a loader that does otherwise is
 wrong, and a vector of the suite says so. SHOULD and MAY: the format's text leaves it open, or text and
 implementations disagree; then a policy names the ways and, for SHOULD, the one that is recommended."""
-_VECTORS = """Vectors are golden files. `accept`: load exactly these bits. `reject`: refuse; the file differs in one
-thing from one that is accepted. `may`: either, as the policy has it. Saves are tensors that a saver is given. Names
-in braces stand for several vectors, one for each value."""
+_VECTORS = """Vectors are golden files. `accept`: load exactly these bits. `reject`: refuse; the file differs in
+one thing from one that is accepted. `may`: either, as the policy has it. Saves are tensors that a saver is given.
+Names in braces stand for several vectors, one for each value."""
 
 
 def _anchor(rule_id: str) -> str:
