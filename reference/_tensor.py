@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -63,22 +64,27 @@ class Tensor:
         return True
 
     def _as_stored(self, kind: str, per_element: int = 1) -> np.ndarray[Any, Any]:
-        """A view of the storage: shape + (per_element,) of the numpy type `kind`, in the file's byte order."""
+        """A view of the storage: shape + (per_element,) of the numpy type `kind`, in the file's byte order.
+
+        Axes of size one are left out: numpy has no more than 64 axes, and a file may state any number.
+        """
         dtype = np.dtype(kind).newbyteorder("<" if self.storage.byte_order == "little" else ">")
         if 0 in self.shape:
-            return np.empty((*self.shape, per_element), dtype)
+            return np.empty((0, per_element), dtype)
+        if self.nbytes > sys.maxsize:
+            raise MemoryError(f"{self.name!r} of shape {self.shape} has {self.nbytes} bytes of elements")
         itemsize = self.element.itemsize
         strides = [itemsize * math.prod(self.shape[axis + 1 :]) for axis in range(len(self.shape))]
         if self.stride is not None:
             strides = [itemsize * stride for stride in self.stride]
         # A dimension of size one never steps; its stride may be any number, even one that numpy cannot hold.
-        strides = [0 if size == 1 else stride for size, stride in zip(self.shape, strides, strict=True)]
+        steps = [(size, stride) for size, stride in zip(self.shape, strides, strict=True) if size != 1]
         view: np.ndarray[Any, Any] = np.ndarray(
-            (*self.shape, per_element),
+            (*(size for size, _ in steps), per_element),
             dtype,
             self.storage.data,
             self.storage_offset * itemsize,
-            (*strides, itemsize // per_element),
+            (*(stride for _, stride in steps), itemsize // per_element),
         )
         view.flags.writeable = False
         return view
@@ -96,7 +102,10 @@ class Tensor:
 
     @property
     def canonical(self) -> memoryview:
-        """The canonical bytes: C order, each element little-endian. A view of the file where it has them so."""
+        """The canonical bytes: C order, each element little-endian. A view of the file where it has them so.
+
+        Raises MemoryError where a small file states more elements than memory holds (a view with strides of zero).
+        """
         self.storage.verify()
         as_it_is = self.storage.byte_order == "little" or self.element.swap_unit == 1
         if self.element.bits % 8 or (as_it_is and self._contiguous and not any(self.turned_signs)):
@@ -117,19 +126,26 @@ class Tensor:
     def numpy(self) -> np.ndarray[Any, Any]:
         """The elements as a read-only numpy array of `shape`; a view of the file where numpy has the type.
 
-        bfloat16 and the float8 types are ml_dtypes', in native byte order. Raises TypeError for a type that numpy
-        and ml_dtypes do not have, ImportError where ml_dtypes is needed and absent.
+        bfloat16 and the float8 types are ml_dtypes', in native byte order. Raises TypeError for a type or a shape
+        that numpy and ml_dtypes do not have, ImportError where ml_dtypes is needed and absent, MemoryError where a
+        small file states more elements than memory holds.
         """
         if self.element.bits % 8 or self.dtype == "complex32":
             raise TypeError(f"numpy has no {self.dtype}; `canonical` has its bytes")
         self.storage.verify()
         if hasattr(np, self.dtype) and self.dtype != "bool" and not any(self.turned_signs):
-            array: np.ndarray[Any, Any] = self._as_stored(self.dtype)[..., 0]
-            return array
+            return self._shaped(self._as_stored(self.dtype)[..., 0])
         codes = self._in_native_order()
-        array = np.ascontiguousarray(codes).view(self._numpy_type())[..., 0]
+        array = self._shaped(np.ascontiguousarray(codes).view(self._numpy_type())[..., 0])
         array.flags.writeable = False
         return array
+
+    def _shaped(self, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """The same elements with the axes of size one put back."""
+        try:
+            return array.reshape(self.shape)
+        except ValueError:
+            raise TypeError(f"numpy has no array of shape {self.shape}; `canonical` has its bytes") from None
 
     def _numpy_type(self) -> np.dtype[Any]:
         if self.dtype == "bool":

@@ -88,7 +88,7 @@ def _find_directory(data: memoryview, layout: Mapping[str, Any]) -> tuple[int, i
     try:
         values, _ = read_fields(layout["zip64_end_of_central_directory"], data, where["end_offset"])
     except Truncated as error:
-        raise _damaged(where["end_offset"], str(error)) from None
+        raise _damaged(min(where["end_offset"], len(data)), str(error)) from None
     return values["directory_offset"], values["entries"]
 
 
@@ -125,7 +125,7 @@ def _records(data: memoryview, layout: Mapping[str, Any]) -> Iterator[Record]:
             _widen(values, layout)
             yield _record(values, data, layout)
         except Truncated as error:
-            raise _damaged(at, str(error)) from None
+            raise _damaged(min(at, len(data)), str(error)) from None
         except UnicodeDecodeError:
             raise _damaged(at, "a record's name that is not UTF-8") from None
         at = end

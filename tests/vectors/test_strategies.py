@@ -80,7 +80,7 @@ def test_damaged_files_load_or_are_refused_and_say_what_was_done_to_them(name, t
 
     check()
     assert "loaded" in seen
-    assert len(seen) > 5, "refused for more reasons than a few"
+    assert len(seen) > 3, "refused for more reasons than a few"
 
 
 def test_files_of_any_format_are_of_every_format():
