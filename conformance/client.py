@@ -53,8 +53,8 @@ class TesteeProcess:
     __test__ = False  # no test class, whatever its name makes pytest think
 
     def __init__(self, launch: Launch, limits: Limits | None = None) -> None:
-        self._mark = Mark()
-        self._launch = replace(launch, env={**launch.env, **self._mark.environment})
+        self._launch = launch
+        self._mark: Mark | None = None
         self._limits = limits or Limits()
         self._child: Child | None = None
         self._info: TesteeInfo | None = None
@@ -77,8 +77,9 @@ class TesteeProcess:
             self._drop()  # after its last reply, so that the next request is not to blame
         if self._child is not None:
             return
+        self._mark = self._mark or Mark()
         try:
-            self._child = Child(self._launch)
+            self._child = Child(replace(self._launch, env={**self._launch.env, **self._mark.environment}))
         except OSError as error:
             message = f"{self._launch.what}: {self._launch.argv[0]} cannot be started: {error.strerror}"
             raise TesteeStartError(message, self._launch.hint) from error
@@ -130,13 +131,17 @@ class TesteeProcess:
             raise
         if outcome.kind in SPOILED:
             self._drop()
-        return replace(outcome, ran_code=True) if self._mark.take() else outcome
+        ran_code = self._mark is not None and self._mark.take()
+        return replace(outcome, ran_code=True) if ran_code else outcome
 
     def close(self) -> None:
         """End the process, and all that it started, if it is running."""
         if self._child is not None:
             self._child.close(BYE)
             self._child = None
+        if self._mark is not None:
+            self._mark.close()
+            self._mark = None
 
     def interrupt(self) -> None:
         """Kill the process from another thread, for good: a request under way ends, and no other begins."""

@@ -27,12 +27,16 @@ class Mark:
     def __init__(self) -> None:
         folder = tempfile.mkdtemp(prefix="endianproof-mark-")
         self._path = Path(folder) / "code-was-executed"
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self._finalizer = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
 
     @property
     def environment(self) -> Mapping[str, str]:
         """What the testee's process, and all that it starts, needs in its environment."""
         return MappingProxyType({VARIABLE: str(self._path)})
+
+    def close(self) -> None:
+        """Remove the folder with all that is in it. No mark can be made after that."""
+        self._finalizer()
 
     def take(self) -> bool:
         """Whether the mark is there; it is not afterwards."""

@@ -83,7 +83,16 @@ def test_nothing_is_left_where_the_user_stands_nor_among_temporary_files(testee,
     findings(process, CODE[:2])
     assert [path.name[:16] for path in temporary.iterdir()] == ["endianproof-mark"]
     assert [list(path.iterdir()) for path in temporary.iterdir()] == [[]]
+    process.close()
+    assert list(temporary.iterdir()) == []
     assert list(here.iterdir()) == []
+
+
+def test_a_testee_that_is_used_again_has_a_mark_again(testee):
+    process = testee("plain")
+    for _ in range(2):
+        assert set(findings(process, CODE[:1]).values()) == {Finding.CODE_EXECUTED}
+        process.close()
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, Path.touch, lambda path: path.symlink_to("/")])
