@@ -18,7 +18,7 @@ def test_a_published_vector_keeps_its_id_and_its_format():
     assert LINES
     moved = [f"{form} {one}" for form, one, *rest in LINES if not rest and NOW.get(one) != form]
     assert not moved, (
-        "these vectors were published, and are gone or in another format: bring them back, or, where one had to go, "
+        "these vectors were published, and are gone or in another format: bring them back; where one had to go, "
         "write `withdrawn` and the reason behind its line in tests/spec/permanent_ids.txt"
     )
 
