@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import numpy as np
 import pytest
 from planted import expected_tensor, plant
+
+from endianproof.conformance.difference import _index
 
 CODES = [0x0102 + 0x0111 * step for step in range(24)]
 ORDERS = ["little", "big"]
@@ -123,3 +128,11 @@ def test_the_place_in_the_file_follows_offset_and_strides():
         == f"byte {byte} (0x{byte:X}) of 61: {planted.file[byte : byte + 2].hex(' ').upper()}, little-endian"
     )
     assert lines["first"].startswith("element [1, 2]: expected ")
+
+
+@pytest.mark.parametrize("shape", [(), (2, 3, 4), (1,) * 69 + (5,)], ids=["scalar", "three", "seventy"])
+def test_the_place_of_an_element_is_told_in_any_number_of_dimensions(shape):
+    count = math.prod(shape)
+    assert [_index(place, shape) for place in range(count)] == [
+        list(index) for index in itertools.product(*map(range, shape))
+    ]
