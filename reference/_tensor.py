@@ -55,7 +55,8 @@ class Tensor:
         return math.prod(self.shape) * self.element.bits // 8
 
     @property
-    def _contiguous(self) -> bool:
+    def contiguous(self) -> bool:
+        """Whether elements follow each other in C order."""
         expected = 1
         for size, stride in zip(reversed(self.shape), reversed(self.stride or ()), strict=bool(self.stride)):
             if size != 1 and stride != expected:
@@ -108,7 +109,7 @@ class Tensor:
         """
         self.storage.verify()
         as_it_is = self.storage.byte_order == "little" or self.element.swap_unit == 1
-        if self.element.bits % 8 or (as_it_is and self._contiguous and not any(self.turned_signs)):
+        if self.element.bits % 8 or (as_it_is and self.contiguous and not any(self.turned_signs)):
             start = self.storage_offset * self.element.bits // 8
             return self.storage.data[start : start + self.nbytes]
         little = self._copied("<")

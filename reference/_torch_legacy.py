@@ -5,17 +5,19 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+from endianproof.reference._globals import storage_id
+from endianproof.reference._machine import Machine, StorageId, shown
 from endianproof.reference._structs import Truncated, read_integer
 from endianproof.reference._tensor import Storage, Tensor
 from endianproof.reference._torch_tensors import build_tensors
-from endianproof.reference._unpickle import Machine, StorageId, Unpickled, read_pickle, shown, storage_id
+from endianproof.reference._unpickle import Unpickled, read_pickle
 from endianproof.reference._violation import SpecViolation
 from endianproof.spec import load_spec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from endianproof.reference._unpickle import Persistent
+    from endianproof.reference._machine import Persistent
     from endianproof.spec import Format
 
 __all__ = ["read", "recognizes"]

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from endianproof.reference._machine import Global, Machine, StorageId, TensorCall, shown
 from endianproof.reference._structs import Truncated, read_integer
 from endianproof.reference._tar import TarMember, is_tar, read_members
 from endianproof.reference._tensor import Storage, Tensor
 from endianproof.reference._torch_tensors import build_tensors
-from endianproof.reference._unpickle import Global, Machine, StorageId, TensorCall, read_pickle, shown
+from endianproof.reference._unpickle import read_pickle
 from endianproof.reference._violation import SpecViolation
 from endianproof.spec import load_spec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from endianproof.reference._unpickle import Persistent
+    from endianproof.reference._machine import Persistent
     from endianproof.spec import Format
 
 __all__ = ["read", "recognizes"]

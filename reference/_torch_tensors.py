@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from endianproof.reference._machine import Global, StorageId, TensorCall, shown
 from endianproof.reference._tensor import Storage, Tensor
-from endianproof.reference._unpickle import Global, StorageId, TensorCall, shown
 from endianproof.reference._violation import SpecViolation
 from endianproof.spec import load_spec
 
@@ -25,15 +24,43 @@ _MOST_VISITS = 1_000_000
 # Opens a storage, given its persistent id and the bytes that its number of elements counts. Raises SpecViolation.
 OpenStorage = Callable[[StorageId, int], Storage]
 
+# By the function that rebuilds a tensor: how many arguments it needs, metadata may follow.
+_ARGUMENTS = {"rebuild_v1": 4, "rebuild_v2": 6, "rebuild_v3": 7, "rebuild_quantized": 7}
+
+# What this reader leaves to others, and the rule that lets it.
+_UNSUPPORTED = {
+    "rebuild_quantized": "PT-TEN-08",
+    "rebuild_sparse": "PT-TEN-09",
+    "rebuild_nested": "PT-TEN-10",
+    "rebuild_meta": "PT-TEN-11",
+}
+_MOST_ELEMENTS = (1 << 63) - 1
+
 
 def _refuse_argument(call: TensorCall, found: str, expected: str, rule: str = "PT-TEN-03") -> SpecViolation:
     return SpecViolation(rule, call.at, found, expected)
 
 
+def _unsupported(call: TensorCall) -> SpecViolation:
+    kind = call.role.removeprefix("rebuild_")
+    return _refuse_argument(call, f"a {kind} tensor", "a dense one", _UNSUPPORTED[call.role])
+
+
 def _integers(call: TensorCall, value: Any, what: str) -> tuple[int, ...]:
+    if isinstance(value, list):
+        raise _refuse_argument(call, f"{what} {shown(value)}", "a tuple", "PT-TEN-14")
     if not isinstance(value, tuple) or any(type(item) is not int or item < 0 for item in value):
         raise _refuse_argument(call, f"{what} {shown(value)}", "a tuple of non-negative integers")
     return value
+
+
+def _check_count(call: TensorCall, size: tuple[int, ...]) -> None:
+    """The product of the sizes fits 63 bits; as soon as it does not, nothing is multiplied further."""
+    count = 0 if 0 in size else 1
+    for length in size:
+        count *= length
+        if count > _MOST_ELEMENTS:
+            raise _refuse_argument(call, f"sizes {shown(size)}", "fewer than 2^63 elements", "PT-TEN-17")
 
 
 class _Tensors:
@@ -41,49 +68,85 @@ class _Tensors:
 
     def __init__(self, form: Format, open_storage: OpenStorage) -> None:
         self.form, self.open_storage = form, open_storage
-        self.classes: Mapping[str, str] = form.layout["pickle"]["storage_classes"]
+        self.pickle: Mapping[str, Any] = form.layout["pickle"]
+        self.classes: Mapping[str, str] = {**self.pickle["storage_classes"], **self.pickle["quantized_classes"]}
         self.storages: dict[tuple[Any, ...], Storage] = {}
+        self.first: dict[tuple[Any, ...], StorageId] = {}
 
-    def element(self, call: TensorCall, storage: StorageId, extra: tuple[Any, ...]) -> tuple[ElementType, int]:
-        """The tensor's element type, and the bytes that the storage's number of elements counts."""
-        types = load_spec().element_types
+    def element(self, call: TensorCall, storage: StorageId) -> tuple[str, int]:
+        """The tensor's dtype by its name in the specification, or in the file; and the bytes that numel counts."""
         typed = self.classes.get(storage.storage_class)
-        name = typed
-        if call.role == "rebuild_v3" and extra and isinstance(extra[0], Global):
-            name = self.form.element_types.get(extra[0].role)
-        if name is None or (typed is None and storage.storage_class != "untyped_storage"):
-            raise _refuse_argument(call, f"a {storage.storage_class} without a dtype", "a dtype", "PT-DT-01")
-        return types[name], types[typed].itemsize if typed else 1
+        counted = load_spec().element_types[typed].itemsize if typed else 1
+        if call.role == "rebuild_v3":
+            dtype = call.arguments[6]
+            if not isinstance(dtype, Global) or dtype.role not in self.form.element_types:
+                raise _refuse_argument(call, f"the dtype {shown(dtype)}", "one that the format names", "PT-DT-01")
+            return dtype.role, counted
+        if typed is None:
+            raise _refuse_argument(call, "an untyped storage without a dtype", "a dtype", "PT-DT-02")
+        return typed, counted
+
+    def opened(self, where: StorageId, counted: int) -> Storage:
+        """A storage's bytes: opened once, however many tensors share it."""
+        first = self.first.setdefault((where.key, where.view), where)
+        if (first.storage_class, first.numel) != (where.storage_class, where.numel):
+            found = f"{where.numel} elements of {where.storage_class} for {where.key!r}"
+            expected = f"{first.numel} of {first.storage_class}, as before"
+            raise SpecViolation("PT-TEN-13", where.at, found, expected)
+        shared = where.key, where.view
+        if shared not in self.storages:
+            self.storages[shared] = self.open_storage(where, counted)
+        return self.storages[shared]
 
     def turned_signs(self, call: TensorCall, element: ElementType, metadata: Any) -> tuple[bool, ...]:
         words = self.form.layout["pickle"]["metadata"]
-        if not isinstance(metadata, dict) or not metadata.keys() <= set(words.values()):
-            raise _refuse_argument(call, f"metadata {shown(metadata)}", f"{sorted(words.values())}", "PT-TEN-04")
-        negative, conjugate = bool(metadata.get(words["negative"])), bool(metadata.get(words["conjugate"]))
+        known = isinstance(metadata, dict) and metadata.keys() <= set(words.values())
+        if not known or any(value is not True for value in metadata.values()):
+            raise _refuse_argument(call, f"metadata {shown(metadata)}", f"{sorted(words.values())}", "PT-TEN-19")
+        negative, conjugate = words["negative"] in metadata, words["conjugate"] in metadata
+        if negative and element.kind not in ("float", "complex"):
+            raise _refuse_argument(call, f"a negative {element.name}", "a float or a complex", "PT-TEN-04")
         return (negative, negative != conjugate) if element.component else (negative,)
 
     def build(self, name: str, call: TensorCall) -> Tensor:
-        fixed = {"rebuild_v1": 4, "rebuild_v2": 6, "rebuild_v3": 7}[call.role]
+        if call.role not in _ARGUMENTS:
+            raise _unsupported(call)
+        fixed = _ARGUMENTS[call.role]
         if len(call.arguments) < fixed or not isinstance(call.arguments[0], StorageId):
             raise _refuse_argument(call, f"{len(call.arguments)} arguments", f"a storage and {fixed - 1} more")
         where, offset, size, stride = call.arguments[:4]
-        element, counted = self.element(call, where, call.arguments[6:7])
+        dtype, counted = self.element(call, where)
+        element = load_spec().element_types[self.form.element_types.get(dtype, dtype)]
+        packed = self.pickle["packed"].get(dtype, 1)
         (offset,) = _integers(call, (offset,), "offset")
-        size, stride = _integers(call, size, "size"), _integers(call, stride, "stride")
+        size = _integers(call, size, "size")
+        if size and stride in (None, ()):
+            raise _refuse_argument(call, "no strides", f"{len(size)} strides", "PT-TEN-20")
+        stride = _integers(call, stride, "stride")
         if len(size) != len(stride):
             raise _refuse_argument(call, f"{len(stride)} strides for {len(size)} sizes", "as many")
-        capacity = where.count * counted // element.itemsize
+        capacity = where.count * counted * 8 // (element.bits * packed)
         last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
-        if math.prod(size) and last >= capacity:
+        if 0 not in size and last >= capacity:
             found = f"element {last} of a storage of {capacity}"
             raise _refuse_argument(call, found, f"at most element {capacity - 1}", "PT-TEN-02")
-        shared = where.key, where.numel * counted, where.view
-        if shared not in self.storages:  # inflated and checked once, however many tensors share it
-            self.storages[shared] = self.open_storage(where, counted)
-        storage = self.storages[shared]
+        _check_count(call, size)
+        if call.role in _UNSUPPORTED:
+            raise _unsupported(call)
+        storage = self.opened(where, counted)
         metadata = call.arguments[fixed] if len(call.arguments) > fixed else {}
         signs = self.turned_signs(call, element, metadata)
+        if packed > 1:
+            return self.unpacked(call, Tensor(name, element, size, storage, offset, stride), packed)
         return Tensor(name, element, size, storage, offset, stride, signs)
+
+    def unpacked(self, call: TensorCall, tensor: Tensor, packed: int) -> Tensor:
+        """A tensor whose sizes count `packed` elements as one: as many more in the last dimension (PT-DT-03)."""
+        if tensor.stride is None or not tensor.shape or not tensor.contiguous:
+            found = f"strides {shown(tensor.stride)} of a packed dtype"
+            raise _refuse_argument(call, found, "a contiguous tensor of one dimension or more", "PT-DT-03")
+        shape = (*tensor.shape[:-1], tensor.shape[-1] * packed)
+        return Tensor(tensor.name, tensor.element, shape, tensor.storage, tensor.storage_offset * packed)
 
 
 def _walk(value: Any, at: int, path: tuple[str, ...], visits: Iterator[int]) -> Iterator[tuple[str, TensorCall]]:

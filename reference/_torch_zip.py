@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import TYPE_CHECKING
 
 from endianproof.reference._tensor import Storage, Tensor
 from endianproof.reference._torch_tensors import build_tensors
-from endianproof.reference._unpickle import StorageId, unpickle
+from endianproof.reference._unpickle import unpickle
 from endianproof.reference._violation import SpecViolation
 from endianproof.reference._zip import Record, read_directory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from endianproof.reference._machine import StorageId
     from endianproof.spec import Format
 
 __all__ = ["read", "recognizes"]
+
+_LONGEST_INFLATED = 1 << 26  # of what is read unasked; a thousandth of that is enough in a file
 
 
 def recognizes(data: memoryview, form: Format) -> bool:
@@ -40,6 +44,17 @@ class _Archive:
             for name, record in records.items()
             if name.startswith(folder + slash)
         }
+        pickle = form.layout["records"]["pickle"]
+        others = [name for name in records if name.endswith(f"/{pickle}")]
+        if pickle not in self.records and others:
+            raise SpecViolation("PT-ZIP-01", records[others[0]].at, others[0], f"{folder}/{pickle}")
+
+    def missing(self, name: str, at: int, rule: str) -> SpecViolation:
+        """The violation of a record that is not there, or not by this name."""
+        alike = [other for other in self.records if other.lower() == name.lower()]
+        if alike:
+            return SpecViolation("PT-ZIP-16", at, f"no record {name}, but {alike[0]}", "the exact name")
+        return SpecViolation(rule, at, f"no record {name}", "one")
 
     def small(self, name: str, rule: str = "", longest: int = 0) -> tuple[Record, bytes] | None:
         """A record that is read as a whole, its checksum checked; None where there is none.
@@ -51,21 +66,26 @@ class _Archive:
             return None
         if rule and record.size > longest:
             raise SpecViolation(rule, record.at, f"{record.size} bytes in {name}", f"at most {longest}")
+        if record.deflated and record.size > _LONGEST_INFLATED:
+            found = f"{record.size} bytes in {name}, compressed"
+            raise SpecViolation("PT-ZIP-04", record.at, found, f"at most {_LONGEST_INFLATED}")
         record.verify()
         return record, bytes(record.data())
 
 
 def _check_version(archive: _Archive) -> None:
     names, limits = archive.layout["records"], archive.layout["version"]
-    found = archive.small(names["version"], "PT-ZIP-03", 64)
-    found = found or archive.small(names["version_fallback"], "PT-ZIP-03", 64)
+    found = archive.small(names["version_fallback"], "PT-ZIP-03", 64)
+    found = found or archive.small(names["version"], "PT-ZIP-03", 64)
     if found is None:
         raise SpecViolation("PT-ZIP-03", 0, "no version", f"a record {names['version']}")
     record, text = found
-    number = text.strip()
-    if not number.isdigit() or len(number) > 9 or not limits["oldest"] <= int(number) <= limits["newest"]:
+    number = re.match(rb"\s*\+?([0-9]{1,9})(?![0-9])", text)
+    if number is None or not limits["oldest"] <= int(number[1]) <= limits["newest"]:
         expected = f"a number from {limits['oldest']} to {limits['newest']}"
         raise SpecViolation("PT-ZIP-03", record.at, f"version {text!r:.40}", expected)
+    if not re.fullmatch(rb"[1-9][0-9]?\n?", text):
+        raise SpecViolation("PT-ZIP-29", record.at, f"version {text!r:.40}", f"{int(number[1])} and a line end")
 
 
 def _byte_order(archive: _Archive) -> str:
@@ -84,10 +104,7 @@ def _storage(where: StorageId, size: int, archive: _Archive, byte_order: str) ->
     name = archive.layout["records"]["storages"] + where.key
     record = archive.records.get(name)
     if record is None:
-        alike = [other for other in archive.records if other.lower() == name.lower()]
-        if alike:
-            raise SpecViolation("PT-ZIP-16", where.at, f"no record {name}, but {alike[0]}", "the exact name")
-        raise SpecViolation("PT-ZIP-13", where.at, f"no record {name}", "one")
+        raise archive.missing(name, where.at, "PT-ZIP-13")
     needed = where.numel * size
     if record.size != needed:
         rule = "PT-ZIP-06" if record.size < needed else "PT-ZIP-07"
@@ -103,7 +120,7 @@ def read(data: memoryview, form: Format) -> Mapping[str, Tensor]:
     byte_order = _byte_order(archive)
     found = archive.small(form.layout["records"]["pickle"])
     if found is None:
-        raise SpecViolation("PT-ZIP-02", 0, "no data.pkl", "a record data.pkl")
+        raise archive.missing(form.layout["records"]["pickle"], 0, "PT-ZIP-02")
     record, pickle = found
     root = unpickle(memoryview(pickle), record.at, form.layout["pickle"], form.element_types)
 

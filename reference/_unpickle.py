@@ -1,70 +1,21 @@
-"""Interprets the few opcodes and globals that the specification names. No pickle is executed.
-
-The machine has a stack, and a stack of stacks for MARK, as pickletools describes it. A global is only ever a name;
-calling one builds one of the values below, or is refused.
-"""
+"""Interprets the opcodes that the specification names. No pickle is executed: a global is only ever a name."""
 
 from __future__ import annotations
 
-import reprlib
 import struct
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from endianproof.reference._globals import call, resolve, storage_id
+from endianproof.reference._machine import Machine, Persistent, StorageId, shown
 from endianproof.reference._structs import Truncated, read_integer
-from endianproof.reference._violation import SpecViolation
 
-__all__ = [
-    "Global",
-    "Machine",
-    "Persistent",
-    "StorageId",
-    "TensorCall",
-    "Unpickled",
-    "read_pickle",
-    "shown",
-    "storage_id",
-    "unpickle",
-]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
+__all__ = ["Unpickled", "read_pickle", "unpickle"]
 
 _MOST_DIGITS = 100  # a number of 2^64 has 20
-
-
-@dataclass(frozen=True)
-class Global:
-    """A name that the specification lists: `role` says what it is for."""
-
-    role: str
-
-
-@dataclass(frozen=True)
-class StorageId:
-    """A persistent id: the storage class's role, the key, the number of elements; and the byte where it stands.
-
-    `view` is the part of the storage that is meant, where it is not all: its own key, offset and size in elements.
-    """
-
-    storage_class: str
-    key: str
-    numel: int
-    at: int
-    view: tuple[str, int, int] | None = None
-
-    @property
-    def count(self) -> int:
-        """How many elements of its class a tensor finds in it."""
-        return self.view[2] if self.view else self.numel
-
-
-@dataclass(frozen=True)
-class TensorCall:
-    """A call that rebuilds a tensor, its arguments unchecked; and the byte where it stands."""
-
-    role: str
-    arguments: tuple[Any, ...] = field(repr=False)
-    at: int
 
 
 @dataclass(frozen=True)
@@ -74,55 +25,6 @@ class Unpickled:
     value: Any
     end: int
     storages: tuple[StorageId, ...]
-
-
-# What a persistent id stands for, given the machine, which can refuse it, and the id.
-Persistent = Callable[["Machine", Any], Any]
-
-
-@dataclass
-class Machine:
-    """The state between opcodes. `at` is the byte of the file of the opcode at work."""
-
-    data: memoryview
-    start: int
-    layout: Mapping[str, Any]
-    dtypes: Mapping[str, str]
-    persistent: Persistent
-    position: int = 0
-    stack: list[Any] = field(default_factory=list)
-    marks: list[list[Any]] = field(default_factory=list)
-    memo: dict[int, Any] = field(default_factory=dict)
-    storages: list[StorageId] = field(default_factory=list)
-
-    @property
-    def at(self) -> int:
-        return self.start + self.position
-
-    def refuse(self, found: str, expected: str, rule: str = "PT-PKL-03") -> SpecViolation:
-        return SpecViolation(rule, self.at, found, expected)
-
-    def pop(self) -> Any:
-        if not self.stack:
-            raise self.refuse("an opcode that takes a value from an empty stack", "a value before it")
-        return self.stack.pop()
-
-    def pop_to_mark(self) -> list[Any]:
-        if not self.marks:
-            raise self.refuse("an opcode that needs a MARK", "a MARK before it")
-        items, self.stack = self.stack, self.marks.pop()
-        return items
-
-    def top(self, kind: type) -> Any:
-        if not self.stack or not isinstance(self.stack[-1], kind):
-            what = type(self.stack[-1]).__name__ if self.stack else "nothing"
-            raise self.refuse(f"{what} on the stack", f"a {kind.__name__}")
-        return self.stack[-1]
-
-
-def shown(value: Any) -> str:
-    """A value of a pickle in few words: it may be deep, or hold itself a million times over."""
-    return reprlib.repr(value)
 
 
 def _argument(machine: Machine, kind: str, at: int) -> tuple[Any, int]:
@@ -151,32 +53,6 @@ def _argument(machine: Machine, kind: str, at: int) -> tuple[Any, int]:
     return piece.decode("utf-8"), at + number
 
 
-def _resolve(machine: Machine, path: str) -> Global:
-    """The role of a global. Anything that the specification does not name is refused, not imported."""
-    pickle = machine.layout
-    for role, known in pickle["globals"].items():
-        if path == known:
-            return Global(role)
-    module, _, name = path.partition(" ")
-    if module == "torch" and (name in pickle["storage_classes"] or name in machine.dtypes):
-        return Global(name)
-    raise machine.refuse(f"the global {path!r}", "one that the format names", "PT-PKL-01")
-
-
-def storage_id(machine: Machine, value: Any) -> StorageId:
-    """A storage's persistent id: the word, the class, the key, the location and the number of elements."""
-    form = machine.layout["persistent_id"]
-    good = isinstance(value, tuple) and len(value) == form["length"] and value[0] == form["word"]
-    if not good:
-        expected = f"a tuple of {form['length']} that begins with {form['word']!r}"
-        raise machine.refuse(f"the persistent id {shown(value)}", expected, "PT-PKL-02")
-    _, storage_class, key, _, numel = value
-    if not isinstance(storage_class, Global) or not isinstance(key, str) or type(numel) is not int:
-        expected = "a storage class, a key and a number of elements"
-        raise machine.refuse(f"the persistent id {shown(value)}", expected, "PT-PKL-02")
-    return StorageId(storage_class.role, key, numel, machine.at)
-
-
 def _persistent(machine: Machine, _: Any) -> None:
     found = machine.persistent(machine, machine.pop())
     machine.stack.append(found)
@@ -184,38 +60,9 @@ def _persistent(machine: Machine, _: Any) -> None:
         machine.storages.append(found)
 
 
-def _first_of(_machine: Machine, arguments: tuple[Any, ...]) -> Any:
-    return arguments[0]
-
-
-def _ordered_dict(machine: Machine, arguments: tuple[Any, ...]) -> dict[Any, Any]:
-    """Its one argument, where it has one, is a list of pairs."""
-    try:
-        return dict(*arguments)
-    except (TypeError, ValueError, RecursionError):
-        raise machine.refuse(f"an OrderedDict of {shown(arguments)}", "a list of pairs") from None
-
-
-def _reduce(machine: Machine) -> None:
-    """Build what a call of a known global would give; what takes no part in tensors is refused."""
+def _reduce(machine: Machine, _: Any) -> None:
     arguments, function = machine.pop(), machine.pop()
-    if not isinstance(function, Global) or not isinstance(arguments, tuple):
-        raise machine.refuse("a call of something that is no global", "a global and a tuple")
-    role = function.role
-    simple: Mapping[str, tuple[int, Callable[[Machine, tuple[Any, ...]], Any]]] = {
-        "ordered_dict": (0, _ordered_dict),
-        "parameter": (1, _first_of),
-        "size": (1, _first_of),
-    }
-    if role in simple:
-        needed, build = simple[role]
-        if len(arguments) < needed:
-            raise machine.refuse(f"{role} with {len(arguments)} arguments", f"at least {needed}")
-        machine.stack.append(build(machine, arguments))
-    elif role.startswith("rebuild_"):
-        machine.stack.append(TensorCall(role, arguments, machine.at))
-    else:
-        raise machine.refuse(f"a call of {role}", "a function", "PT-PKL-01")
+    machine.stack.append(call(machine, function, arguments))
 
 
 def _tuple(count: int) -> Callable[[Machine, Any], None]:
@@ -235,7 +82,7 @@ def _stack_global(machine: Machine, _: Any) -> None:
     name, module = machine.pop(), machine.pop()
     if not isinstance(name, str) or not isinstance(module, str):
         raise machine.refuse(f"a global of {shown(module)} and {shown(name)}", "two strings")
-    machine.stack.append(_resolve(machine, f"{module} {name}"))
+    machine.stack.append(resolve(machine, f"{module} {name}"))
 
 
 def _number(machine: Machine, text: Any) -> int | bool:
@@ -286,9 +133,9 @@ def _build(machine: Machine, _: Any) -> None:
 
 
 def _protocol(machine: Machine, number: int) -> None:
-    """The opcodes decide what can be read; the number alone does not (PT-PKL-04)."""
+    """The opcodes decide what can be read; the number alone does not."""
     if machine.position or number < machine.layout["protocols"][0]:
-        raise machine.refuse(f"PROTO {number}", "PROTO at the beginning, of protocol 2 or later")
+        raise machine.refuse(f"PROTO {number}", "PROTO at the beginning, of protocol 2 or later", "PT-PKL-04")
 
 
 _ACTIONS: Mapping[str, Callable[[Machine, Any], None]] = {
@@ -316,8 +163,8 @@ _ACTIONS: Mapping[str, Callable[[Machine, Any], None]] = {
     "EMPTY_DICT": lambda machine, _: machine.stack.append({}),
     "SETITEM": lambda machine, _: _set_items(machine, [machine.pop(), machine.pop()][::-1]),
     "SETITEMS": lambda machine, _: _set_items(machine, machine.pop_to_mark()),
-    "GLOBAL": lambda machine, path: machine.stack.append(_resolve(machine, path)),
-    "REDUCE": lambda machine, _: _reduce(machine),
+    "GLOBAL": lambda machine, path: machine.stack.append(resolve(machine, path)),
+    "REDUCE": _reduce,
     "BUILD": _build,
     "BINPERSID": _persistent,
     "BINPUT": _put,
@@ -362,8 +209,11 @@ def read_pickle(
     """
     machine = Machine(data, start, layout, dtypes, persistent)
     opcodes = {entry["code"]: (name, entry.get("argument")) for name, entry in layout["opcodes"].items()}
+    others = {entry["code"]: name for name, entry in layout["other_opcodes"].items()}
     while machine.position < len(data):
         code = data[machine.position]
+        if code in others:
+            raise machine.refuse(others[code], "an opcode that torch.save writes", "PT-PKL-04")
         if code not in opcodes:
             raise machine.refuse(f"opcode 0x{code:02X}", "an opcode that the format names")
         name, kind = opcodes[code]

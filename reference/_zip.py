@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import contextlib
+import itertools
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,11 +23,15 @@ _FILLED_2, _FILLED_4 = 0xFFFF, 0xFFFFFFFF
 
 @dataclass(frozen=True)
 class Record:
-    """One record: its full name, its bytes in the file (compressed or not), and what the directory says of it."""
+    """One record: its full name, its bytes in the file (compressed or not), and what the directory says of it.
+
+    `at` is the byte where they begin, `header` the one where the local header before them does.
+    """
 
     name: str
     stored: memoryview
     at: int
+    header: int
     size: int
     crc32: int
     deflated: bool
@@ -40,10 +45,10 @@ class Record:
             inflated = zlib.decompressobj(-zlib.MAX_WBITS).decompress(self.stored, self.size + 1)
         except zlib.error as error:
             found = f"{self.name} damaged ({error})"
-            raise SpecViolation("PT-ZIP-04", self.at, found, "DEFLATE data") from None
+            raise SpecViolation("PT-ZIP-18", self.at, found, "DEFLATE data") from None
         if len(inflated) != self.size:
             found = f"{len(inflated)} bytes in {self.name}"
-            raise SpecViolation("PT-ZIP-04", self.at, found, f"{self.size}")
+            raise SpecViolation("PT-ZIP-18", self.at, found, f"{self.size}")
         return memoryview(inflated)
 
     def verify(self) -> None:
@@ -64,19 +69,27 @@ def _find_end(data: memoryview, layout: Mapping[str, Any]) -> tuple[dict[str, An
     tail = bytes(data[-(0xFFFF + 64) :])
     signature = bytes(fields[0]["contents"])
     position = tail.rfind(signature)
+    behind = None
     while position >= 0:
         at = len(data) - len(tail) + position
         with contextlib.suppress(Truncated):
             values, end = read_fields(fields, data, at)
             if end == len(data):
                 return values, at
+            behind = end
         position = tail.rfind(signature, 0, position)
+    if behind is not None:
+        found = f"{len(data) - behind} bytes behind the archive"
+        raise SpecViolation("PT-ZIP-23", behind, found, "the end of the file")
     raise _damaged(len(data), f"no end of central directory in {len(data)} bytes")
 
 
-def _find_directory(data: memoryview, layout: Mapping[str, Any]) -> tuple[int, int]:
-    """Where the central directory begins, and how many entries it has; from the zip64 end where there is one."""
+def _find_directory(data: memoryview, layout: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+    """The end of the central directory, the zip64 one where there is one; and the byte where that stands."""
     values, at = _find_end(data, layout)
+    first = bytes(layout["local_file_header"][0]["contents"])
+    if data[: len(first)] != first:
+        raise SpecViolation("PT-ZIP-23", 0, f"{bytes(data[: len(first)]).hex()} at the start", "the first record")
     locator = layout["zip64_locator"]
     size = sum(int(field["type"][1]) if "type" in field else len(field["contents"]) for field in locator)
     try:
@@ -84,12 +97,12 @@ def _find_directory(data: memoryview, layout: Mapping[str, Any]) -> tuple[int, i
     except Truncated:
         if values["entries"] == _FILLED_2 or values["directory_offset"] == _FILLED_4:
             raise _damaged(at, "no zip64 locator before an end that needs one") from None
-        return values["directory_offset"], values["entries"]
+        return values, at
     try:
         values, _ = read_fields(layout["zip64_end_of_central_directory"], data, where["end_offset"])
     except Truncated as error:
-        raise _damaged(min(where["end_offset"], len(data)), str(error)) from None
-    return values["directory_offset"], values["entries"]
+        raise _damaged(at - size, f"{error}, at byte {where['end_offset']}") from None
+    return values, where["end_offset"]
 
 
 def _widen(values: dict[str, Any], layout: Mapping[str, Any]) -> None:
@@ -102,33 +115,48 @@ def _widen(values: dict[str, Any], layout: Mapping[str, Any]) -> None:
             values.update(read_fields(wide, field["body"], 0)[0])
 
 
+def _check_method(values: Mapping[str, Any], name: str, at: int, layout: Mapping[str, Any]) -> None:
+    if values["method"] not in layout["methods"].values():
+        raise SpecViolation("PT-ZIP-17", at, f"method {values['method']} for {name}", "stored or deflated")
+    if values["flags"] & layout["flags"]["encrypted"]:
+        raise SpecViolation("PT-ZIP-17", at, f"{name} encrypted", "a record that is not")
+
+
 def _record(values: Mapping[str, Any], data: memoryview, layout: Mapping[str, Any]) -> Record:
-    _, start = read_fields(layout["local_file_header"], data, values["local_header_offset"])
+    header = values["local_header_offset"]
+    _, start = read_fields(layout["local_file_header"], data, header)
     stored = data[start : start + values["compressed_size"]]
     name = bytes(values["name"]).decode("utf-8")
     if len(stored) < values["compressed_size"]:
         raise _damaged(start, f"{len(stored)} bytes of {name}, where {values['compressed_size']} are stated")
-    methods = layout["methods"]
-    if values["method"] not in methods.values():
-        raise SpecViolation("PT-ZIP-04", start, f"method {values['method']} for {name}", "stored or deflated")
-    deflated = values["method"] == methods["deflated"]
+    _check_method(values, name, start, layout)
+    deflated = values["method"] == layout["methods"]["deflated"]
     if not deflated and values["size"] != values["compressed_size"]:
         raise _damaged(start, f"two sizes for {name}, which is not compressed")
-    return Record(name, stored, start, values["size"], values["crc32"], deflated)
+    return Record(name, stored, start, header, values["size"], values["crc32"], deflated)
 
 
 def _records(data: memoryview, layout: Mapping[str, Any]) -> Iterator[Record]:
-    at, count = _find_directory(data, layout)
-    for _ in range(count):
+    end, end_at = _find_directory(data, layout)
+    if end["disk"] or end["directory_disk"]:
+        raise SpecViolation("PT-ZIP-24", end_at, "an archive on several disks", "disk 0 only")
+    at = end["directory_offset"]
+    if at + end["directory_size"] > end_at:
+        raise _damaged(end_at, f"a directory of {end['directory_size']} bytes at byte {at}")
+    for _ in range(end["entries"]):
         try:
-            values, end = read_fields(layout["central_directory_header"], data, at)
+            values, following = read_fields(layout["central_directory_header"], data, at)
             _widen(values, layout)
             yield _record(values, data, layout)
         except Truncated as error:
             raise _damaged(min(at, len(data)), str(error)) from None
         except UnicodeDecodeError:
             raise _damaged(at, "a record's name that is not UTF-8") from None
-        at = end
+        at = following
+    stated = end["directory_offset"] + end["directory_size"]
+    if at != stated or end["entries"] != end["disk_entries"]:
+        found = f"{end['entries']} entries up to byte {at}"
+        raise SpecViolation("PT-ZIP-25", end_at, found, f"{end['disk_entries']}, up to byte {stated}")
 
 
 def read_directory(data: memoryview, layout: Mapping[str, Any]) -> dict[str, Record]:
@@ -138,4 +166,8 @@ def read_directory(data: memoryview, layout: Mapping[str, Any]) -> dict[str, Rec
         if record.name in records:
             raise SpecViolation("PT-ZIP-08", record.at, f"{record.name} twice", "each name once")
         records[record.name] = record
+    in_file = sorted(records.values(), key=lambda record: record.header)
+    for before, after in itertools.pairwise(in_file):
+        if after.header < before.at + len(before.stored):
+            raise SpecViolation("PT-ZIP-26", after.at, f"{after.name} in {before.name}", "bytes of its own")
     return records

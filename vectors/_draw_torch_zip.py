@@ -21,7 +21,7 @@ __all__ = ["change", "write"]
 _FOLDERS = st.sampled_from(("archive", "model", "a b", "\u00e9"))
 # The smallest archive first.
 _ALIGNMENTS, _ZIP64 = st.sampled_from((0, 1, 8, 64)), st.sampled_from(("none", "always", "fields"))
-_BOOLEANS = st.booleans()
+_BOOLEANS, _DESCRIPTORS = st.booleans(), st.sampled_from(("none", "signed", "wide", "bare"))
 _DIGITS = st.binary(min_size=1, max_size=4).map(bytes.hex)
 _TEXTS = ("", "little", "big", "1", "3\n", "11", "LITTLE", "\ufeffbig")
 # What is done to a record's bytes, name or checksum, in the words of `change`.
@@ -41,7 +41,7 @@ def write(draw: DrawFn, form: Format, elements: SearchStrategy[ElementType]) -> 
     objects = contents(draw, elements)
     archive = {
         "alignment": draw(_ALIGNMENTS),
-        "descriptors": draw(_BOOLEANS),
+        "descriptors": draw(_DESCRIPTORS),
         "folder": draw(_FOLDERS),
         "zip64": draw(_ZIP64),
     }

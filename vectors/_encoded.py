@@ -92,11 +92,12 @@ _FILE_CHANGES: Mapping[str, Callable[[Data, Any], Data]] = {
     "keep": lambda data, count: data[:count],
     "cut": lambda data, count: data[: len(data) - count],
     "append": lambda data, digits: data + bytes.fromhex(digits),
+    "prepend": lambda data, digits: bytes.fromhex(digits) + data,
 }
 
 
 def apply_file_change(data: Data, change: Mapping[str, Any] | None) -> Data:
-    """Apply a change of the finished file: keep the first bytes, cut off the last, or append some."""
+    """Apply a change of the finished file: keep the first bytes, cut off the last, append or prepend some."""
     for kind, value in (change or {}).get("file", {}).items():
         data = _FILE_CHANGES[kind](data, value)
     return data

@@ -46,6 +46,17 @@ def put_in(value: Any, variables: Mapping[str, Any]) -> Any:
     return value
 
 
+def _with_parts(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables, and the parts of those that are mappings or lists, as `name.key` and `name.0`."""
+    parts: dict[str, Any] = {}
+    for name, value in values.items():
+        items = (
+            value.items() if isinstance(value, Mapping) else enumerate(value if isinstance(value, tuple) else ())
+        )
+        parts |= {f"{name}.{key}": item for key, item in items}
+    return {**values, **parts}
+
+
 def _choices(values: Any, form: Format) -> Mapping[str, Any]:
     """The values of one variable by their labels.
 
@@ -67,7 +78,7 @@ def combinations(
     labelled = [_choices(values, form).items() for values in template.each.values()]
     for combination in itertools.product(*labelled):
         labels = {name: label for name, (label, _) in zip(names, combination, strict=True)}
-        yield labels, {name: value for name, (_, value) in zip(names, combination, strict=True)}
+        yield labels, _with_parts({name: value for name, (_, value) in zip(names, combination, strict=True)})
 
 
 def id_of(template: VectorTemplate | SaveTemplate, labels: Mapping[str, str]) -> str:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from endianproof.vectors._patterns import ZerosFirst, encode_all
 from endianproof.vectors._sparse import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from endianproof.spec import Format, Spec
     from endianproof.vectors._encoded import Encoded, Placed
@@ -69,8 +70,13 @@ def _tensor_entry(tensor: Placed) -> dict[str, Any]:
     }
 
 
+def _plain(value: Any) -> Any:
+    """A frozen value as JSON has it."""
+    return dict(value) if isinstance(value, Mapping) else list(value)
+
+
 def _change_in_words(change: Mapping[str, Any]) -> str:
-    text = json.dumps(change, ensure_ascii=True, sort_keys=True, default=list)
+    text = json.dumps(change, ensure_ascii=True, sort_keys=True, default=_plain)
     return text if len(text) <= 200 else text[:200] + " ..."
 
 

@@ -1,7 +1,7 @@
 """Writes pickles opcode by opcode, from the specification's table, as torch.save's pickler would.
 
 Not with Python's pickle module: its output changes with the interpreter, and the classes that these pickles name
-need not exist.
+need not exist. A pickle is a list of opcodes until the last moment, so that a vector can take some away.
 """
 
 from __future__ import annotations
@@ -15,17 +15,19 @@ from endianproof.vectors._structs import pack_integer
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["Built", "Call", "Global", "PersistentId", "Style", "write_pickle"]
+__all__ = ["Built", "Call", "Global", "PersistentId", "ShortString", "Style", "write_pickle"]
 
 
 @dataclass(frozen=True)
 class Style:
     """Which of the opcodes that mean the same are written: those of a protocol, 0 to 5, as Python's pickler does.
 
-    `strings` and `numbers` name another opcode for every string and every whole number.
+    `strings` and `numbers` name another opcode for every string and every whole number. Memo entries count from
+    `first_memo`.
     """
 
     protocol: int = 2
+    first_memo: int = 0
     strings: str | None = None
     numbers: str | None = None
 
@@ -38,8 +40,15 @@ class Global:
 
 
 @dataclass(frozen=True)
+class ShortString:
+    """A string as Python 2 wrote it: bytes of no stated encoding."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class PersistentId:
-    """An object that is not in the pickle: what tells where it is, a tuple in all formats but the oldest."""
+    """An object that is not in the pickle: what tells where it is, most often a tuple."""
 
     parts: Any
 
@@ -62,16 +71,17 @@ class Built:
     state: Any
 
 
-def _long1(value: int) -> bytes:
+def _long(value: int, length: str) -> bytes:
     size = value.bit_length() // 8 + 1
-    return bytes([size]) + (value % (1 << 8 * size)).to_bytes(size, "little")
+    return pack_integer(length, size) + (value % (1 << 8 * size)).to_bytes(size, "little")
 
 
 _ARGUMENTS: Mapping[str, Callable[[Any], bytes]] = {
     "f8be": lambda value: struct.pack(">d", value),
     "line": lambda value: f"{value}\n".encode(),
     "lines2": lambda path: path.replace(" ", "\n").encode() + b"\n",
-    "long1": _long1,
+    "long1": lambda value: _long(value, "u1"),
+    "long4": lambda value: _long(value, "u4le"),
     "text1": lambda text: bytes([len(text.encode())]) + text.encode(),
     "text4": lambda text: pack_integer("u4le", len(text.encode())) + text.encode(),
 }
@@ -85,16 +95,35 @@ class _Writer:
 
     def __init__(self, opcodes: Mapping[str, Mapping[str, Any]], style: Style) -> None:
         self.opcodes, self.style, self.protocol = opcodes, style, style.protocol
-        self.parts: list[bytes] = []
+        self.parts: list[tuple[str, bytes]] = []
         self.memo: dict[str | Global, int] = {}
-        self.puts = 0
+        self.puts = style.first_memo
 
     def emit(self, name: str, argument: Any = None) -> None:
         opcode = self.opcodes[name]
-        self.parts.append(bytes([opcode["code"]]))
+        made = bytes([opcode["code"]])
         if "argument" in opcode:
             kind = opcode["argument"]
-            self.parts.append(_ARGUMENTS[kind](argument) if kind in _ARGUMENTS else pack_integer(kind, argument))
+            made += _ARGUMENTS[kind](argument) if kind in _ARGUMENTS else pack_integer(kind, argument)
+        self.parts.append((name, made))
+
+    def size(self) -> int:
+        return sum(len(made) for _, made in self.parts)
+
+    def splice(self, change: Mapping[str, Any]) -> None:
+        """At the first opcode of a name, `remove` so many, and `insert` others (RAW: bytes in hex digits)."""
+        names = [name for name, _ in self.parts]
+        if change["at"] not in names:
+            raise ValueError(f"there is no {change['at']} in the pickle")
+        at = names.index(change["at"])
+        before, after = self.parts[:at], self.parts[at + change.get("remove", 0) :]
+        self.parts = before
+        for name, *argument in change.get("insert", ()):
+            if name == "RAW":
+                self.parts.append((name, bytes.fromhex(argument[0])))
+            else:
+                self.emit(name, *argument)
+        self.parts += after
 
     def put(self) -> int:
         index = self.puts
@@ -218,6 +247,7 @@ class _Writer:
             int: self.integer,
             float: lambda number: self.emit("BINFLOAT", number),
             str: self.text,
+            ShortString: lambda string: self.emit("SHORT_BINSTRING", string.text),
             tuple: self.sequence,
             list: self.listed,
             Global: self.named,
@@ -230,19 +260,26 @@ class _Writer:
 
 
 def write_pickle(
-    value: Any, protocol: int, opcodes: Mapping[str, Mapping[str, Any]], style: Style | None = None
+    value: Any,
+    protocol: int,
+    opcodes: Mapping[str, Mapping[str, Any]],
+    style: Style | None = None,
+    splice: Mapping[str, Any] | None = None,
 ) -> bytes:
     """The pickle of dicts, lists, tuples, strings, numbers, globals, calls and persistent ids.
 
     `protocol` is the number that it declares, from 2 on; the opcodes are protocol 2's or those of `style`.
+    `splice` changes them: see `_Writer.splice`.
     """
     writer = _Writer(opcodes, style or Style())
     writer.save(value)
     writer.emit("STOP")
-    body = b"".join(writer.parts)
-    writer.parts = []
+    body, size, writer.parts = writer.parts, writer.size(), []
     if protocol >= 2:
         writer.emit("PROTO", protocol)
-    if writer.protocol >= 4 and len(body) >= _SMALLEST_FRAME:
-        writer.emit("FRAME", len(body))
-    return b"".join([*writer.parts, body])
+    if writer.protocol >= 4 and size >= _SMALLEST_FRAME:
+        writer.emit("FRAME", size)
+    writer.parts += body
+    if splice:
+        writer.splice(splice)
+    return b"".join(made for _, made in writer.parts)

@@ -32,7 +32,7 @@ def _identified(value: Any, identify: Callable[[tuple[Any, ...]], tuple[Any, ...
         return _identified(item, identify)
 
     if isinstance(value, PersistentId):
-        return PersistentId(identify(value.parts))
+        return PersistentId(identify(tuple(value.parts)))
     if isinstance(value, Call):
         items, state = again(value.items), again(value.state)
         return replace(value, arguments=again(value.arguments), items=items, state=state)
@@ -61,11 +61,6 @@ def _objects(storages: Storages, write: Mapping[str, Any], change: Mapping[str, 
     return _identified(torch_object(storages.tensors, write, kept, form), identify)
 
 
-def _plain(value: Any) -> Any:
-    """What the YAML says, a list where it says one; calls of globals where it describes them."""
-    return [_plain(item) for item in value] if isinstance(value, tuple) else foreign(value)
-
-
 def _pickles(
     storages: Storages, write: Mapping[str, Any], change: Mapping[str, Any], form: Format
 ) -> tuple[list[tuple[str, bytes]], list[Any]]:
@@ -78,7 +73,7 @@ def _pickles(
         "system": layout["system"],
         "objects": _objects(storages, write, change, form),
         "keys": sorted(storages.roots),
-        **{name: _plain(value) for name, value in other.items()},
+        **{name: foreign(value, form) for name, value in other.items()},
     }
     styles = {**write.get("styles", {}), **change.get("styles", {})}
     opcodes = layout["pickle"]["opcodes"]

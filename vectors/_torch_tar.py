@@ -72,7 +72,7 @@ class _Encoder:
         if "id" in self.change:
             ids = dict.fromkeys(ids, PersistentId(self.change["id"]["with"]))
         if "call" in self.change:
-            return self.pickled({**ids, "code": foreign(self.change["call"])})
+            return self.pickled({**ids, "code": foreign(self.change["call"], self.form)})
         ordered = self.write.get("container") == "ordered_dict"
         name = Global(self.layout["pickle"]["globals"]["ordered_dict"])
         return self.pickled(Call(name, (), ids) if ordered else ids)
@@ -102,7 +102,7 @@ class _Encoder:
         return self.pickled(self.counted("tensors", len(described))) + b"".join(described)
 
     def counted(self, what: str, count: int) -> Any:
-        return foreign(self.change.get("count", {}).get(what, count))
+        return foreign(self.change.get("count", {}).get(what, count), self.form)
 
     def storage(self, storage: Storage) -> tuple[bytes, bytes]:
         """What stands before a storage's bytes, and its bytes."""

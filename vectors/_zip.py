@@ -6,10 +6,10 @@ checksums, repeated names, chosen alignment), and its defaults differ between re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from endianproof.vectors._sparse import crc32, plain
+from endianproof.vectors._sparse import crc32, join, plain
 from endianproof.vectors._structs import pack
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from endianproof.vectors._sparse import Data
 
-__all__ = ["Archive", "Record", "write_zip"]
+__all__ = ["Archive", "Record", "Written", "write_zip"]
 
 _VERSION_NEEDED = 45  # of the zip64 structures
 _VERSION_MADE_BY = 0x031E
@@ -26,12 +26,16 @@ _FILLED = {2: 0xFFFF, 4: 0xFFFFFFFF}
 
 @dataclass(frozen=True)
 class Record:
-    """One record: its full name, its bytes, its method; and a checksum to state in place of the right one."""
+    """One record: its full name, its bytes, its method; and a checksum to state in place of the right one.
+
+    `packed` are the bytes to store in place of the compressed ones.
+    """
 
     name: str
     data: Data
     method: str = "stored"
     state_crc: int | None = None
+    packed: bytes | None = None
 
     @property
     def crc32(self) -> int:
@@ -41,20 +45,40 @@ class Record:
     @property
     def stored(self) -> Data:
         """The bytes in the archive."""
+        if self.packed is not None:
+            return self.packed
         return _deflated(plain(self.data)) if self.method == "deflated" else self.data
 
 
 @dataclass(frozen=True)
 class Archive:
-    """How the archive is written. `zip64` is `always` (as torch does), `none`, or `fields` (sizes there too).
+    """How the archive is written.
 
-    Sizes and offsets past 4 GiB are in zip64 extra fields, whichever it is.
+    `zip64` is `always` (as torch does: the end of the directory only), `none`, `fields` (sizes in the directory
+    too) or `local` (in the local headers as well); sizes and offsets past 4 GiB are in zip64 extra fields,
+    whichever it is. `descriptors` are `signed` (as torch's), `bare` (no signature),
+    `wide` (sizes of eight bytes), or `none`: sizes in the local header. Data begin `beyond` bytes after a multiple
+    of `alignment`; 0 leaves the padding out. `padding` is the tag of the extra field that pads. `prefix` stands
+    before the first record. `lie` states a wrong field in one structure: see `_Writer.pack`.
     """
 
     alignment: int
     zip64: str = "always"
-    descriptors: bool = True
+    descriptors: str = "signed"
     comment: bytes = b""
+    beyond: int = 0
+    padding: int | None = None
+    prefix: bytes = b""
+    lie: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Written:
+    """The file; where each record's data begin in it (of a repeated name, the first); and where structures do."""
+
+    data: Data
+    places: Mapping[str, int]
+    structures: Mapping[str, int]
 
 
 def _deflated(data: bytes) -> bytes:
@@ -71,103 +95,138 @@ def _deflated(data: bytes) -> bytes:
     return bits.to_bytes((count + 7) // 8, "little")
 
 
-def _zip64(values: Mapping[str, int], layout: Mapping[str, Any]) -> bytes:
-    """The extra field with those of its numbers that are given."""
-    fields = [entry for entry in layout["zip64_extra"] if entry["id"] in values]
-    if not values:
-        return b""
-    return pack(layout["extra_field"], {"tag": layout["extra_tags"]["zip64"], "body": pack(fields, values)})
-
-
-def _wide(values: Mapping[str, int], layout: Mapping[str, Any]) -> dict[str, int]:
-    """The numbers that a header's own fields cannot hold."""
-    ids = [entry["id"] for entry in layout["zip64_extra"]]
-    return {name: value for name, value in values.items() if name in ids and value >= _FILLED[4]}
-
-
-def _padding(at: int, name: bytes, layout: Mapping[str, Any], archive: Archive) -> bytes:
-    """The extra field that moves a record's data to the alignment; an alignment of 0 leaves it out."""
-    if not archive.alignment:
-        return b""
-    header = len(pack(layout["local_file_header"], {"name": name})) + len(pack(layout["extra_field"], {}))
-    fill = -(at + header) % archive.alignment
-    body = bytes([layout["padding_byte"]]) * fill
-    return pack(layout["extra_field"], {"tag": layout["extra_tags"]["padding"], "body": body})
-
-
-def _common(record: Record, layout: Mapping[str, Any], archive: Archive) -> dict[str, Any]:
-    flags = layout["flags"]
-    return {
-        "flags": flags["utf8"] | (flags["data_descriptor"] if archive.descriptors else 0),
-        "method": layout["methods"][record.method],
-        "name": record.name.encode(),
-    }
-
-
 def _sizes(record: Record) -> dict[str, int]:
     return {"crc32": record.crc32, "compressed_size": len(record.stored), "size": len(record.data)}
 
 
-def _local(record: Record, at: int, layout: Mapping[str, Any], archive: Archive) -> tuple[Data, int]:
-    """The local header with the data and what follows it; and the byte of the file where the data begin."""
-    sizes = _sizes(record)
-    wide = _wide(sizes, layout)
-    extra = _zip64(wide, layout)
-    extra += _padding(at + len(extra), record.name.encode(), layout, archive)
-    stated = {} if archive.descriptors else sizes | dict.fromkeys(wide, _FILLED[4])
-    header = pack(layout["local_file_header"], {**_common(record, layout, archive), **stated, "extra": extra})
-    kind = "zip64_data_descriptor" if wide else "data_descriptor"
-    descriptor = pack(layout[kind], sizes) if archive.descriptors else b""
-    return header + record.stored + descriptor, at + len(header)
+class _Writer:
+    def __init__(self, archive: Archive, layout: Mapping[str, Any]) -> None:
+        self.archive, self.layout = archive, layout
+        self.parts: list[Data] = [archive.prefix]
+        self.at = len(archive.prefix)
+        self.headers: dict[str, int] = {}
+        self.places: dict[str, int] = {}
+        self.structures: dict[str, int] = {}
+        self.lied = False
 
+    def add(self, data: Data) -> None:
+        self.parts.append(data)
+        self.at += len(data)
 
-def _central(record: Record, at: int, layout: Mapping[str, Any], archive: Archive) -> bytes:
-    values = {**_sizes(record), "local_header_offset": at}
-    wide = _wide(values, layout)
-    if archive.zip64 == "fields":
-        wide = {entry["id"]: values[entry["id"]] for entry in layout["zip64_extra"]}
-    values.update(dict.fromkeys(wide, _FILLED[4]))
-    numbers = {**_common(record, layout, archive), **values, "extra": _zip64(wide, layout)}
-    return pack(layout["central_directory_header"], numbers)
+    def pack(self, structure: str, values: Mapping[str, Any], record: str = "") -> bytes:
+        """One structure; those that the archive lies in have fields `set`, or changed by what `add` says.
 
+        A lie is `in` structures of one record, or of all. A field that is set to a record's name is the place of
+        that record's local header.
+        """
+        lie = self.archive.lie
+        if structure in lie.get("in", ()) and record.endswith(lie.get("record", "")):
+            self.lied = True
+            places = {name.partition("/")[2]: at for name, at in self.headers.items()}
+            new = {key: places.get(value, value) for key, value in lie.get("set", {}).items()}
+            new |= {key: values.get(key, 0) + number for key, number in lie.get("add", {}).items()}
+            values = {**values, **{key: v.encode() if isinstance(v, str) else v for key, v in new.items()}}
+        return pack(self.layout[structure], values)
 
-def _ending(directory: bytes, start: int, count: int, layout: Mapping[str, Any], archive: Archive) -> bytes:
-    where = {
-        "disk_entries": count,
-        "entries": count,
-        "directory_size": len(directory),
-        "directory_offset": start,
-    }
-    wide = b""
-    if archive.zip64 != "none":
-        fields = layout["zip64_end_of_central_directory"]
-        body = {
-            **where,
-            "version_made_by": _VERSION_MADE_BY,
-            "version_needed": _VERSION_NEEDED,
-            "record_size": len(pack(fields, {})) - 12,  # APPNOTE 4.3.14.1: without signature and this field
+    def extra_field(self, tag: int, body: bytes) -> bytes:
+        return pack(self.layout["extra_field"], {"tag": tag, "body": body})
+
+    def zip64_extra(self, values: dict[str, Any], *, always: bool) -> bytes:
+        """The extra field with the numbers that need it, or with all; they become all ones in the header."""
+        fields = [entry for entry in self.layout["zip64_extra"] if entry["id"] in values]
+        fields = [entry for entry in fields if always or values[entry["id"]] >= _FILLED[4]]
+        wide = {entry["id"]: values[entry["id"]] for entry in fields}
+        values.update(dict.fromkeys(wide, _FILLED[4]))
+        return self.extra_field(self.layout["extra_tags"]["zip64"], pack(fields, wide)) if wide else b""
+
+    def padding(self, header: int) -> bytes:
+        """The extra field that moves a record's data to the alignment; `header` is the header's length without."""
+        alignment, tag = self.archive.alignment, self.archive.padding
+        if not alignment:
+            return b""
+        empty = len(self.extra_field(0, b""))
+        fill = (self.archive.beyond - self.at - header - empty) % alignment
+        body = bytes([self.layout["padding_byte"]]) * fill
+        return self.extra_field(self.layout["extra_tags"]["padding"] if tag is None else tag, body)
+
+    def common(self, record: Record) -> dict[str, Any]:
+        flags = self.layout["flags"]
+        described = self.archive.descriptors != "none"
+        return {
+            "flags": flags["utf8"] | (flags["data_descriptor"] if described else 0),
+            "method": self.layout["methods"][record.method],
+            "name": record.name.encode(),
         }
-        wide = pack(fields, body) + pack(
-            layout["zip64_locator"], {"end_offset": start + len(directory), "disks": 1}
-        )
-    if archive.zip64 == "fields":
-        where = {"disk_entries": _FILLED[2], "entries": _FILLED[2]} | dict.fromkeys(
-            ("directory_size", "directory_offset"), _FILLED[4]
-        )
-    where["directory_offset"] = min(where["directory_offset"], _FILLED[4])
-    return wide + pack(layout["end_of_central_directory"], {**where, "comment": archive.comment})
+
+    def descriptor(self, record: Record, *, wide: bool) -> bytes:
+        kind = self.archive.descriptors
+        structure = "zip64_data_descriptor" if wide or kind == "wide" else "data_descriptor"
+        made = b"" if kind == "none" else self.pack(structure, _sizes(record), record.name)
+        return made[len(self.layout[structure][0]["contents"]) :] if kind == "bare" else made
+
+    def local(self, record: Record) -> None:
+        """The local header with the data and what follows it."""
+        self.headers.setdefault(record.name, self.at)
+        self.structures.setdefault(f"header of {record.name}", self.at)
+        sizes: dict[str, Any] = _sizes(record)
+        wide = self.zip64_extra(sizes, always=self.archive.zip64 == "local")
+        bare = len(pack(self.layout["local_file_header"], {"name": record.name.encode(), "extra": wide}))
+        stated = sizes if self.archive.descriptors == "none" else {}
+        values = {**self.common(record), **stated, "extra": wide + self.padding(bare)}
+        self.add(self.pack("local_file_header", values, record.name))
+        self.places.setdefault(record.name, self.at)
+        self.structures.setdefault(f"data of {record.name}", self.at)
+        self.add(record.stored)
+        self.structures.setdefault(f"descriptor of {record.name}", self.at)
+        self.add(self.descriptor(record, wide=bool(wide)))
+
+    def central(self, record: Record, at: int) -> None:
+        values: dict[str, Any] = {**_sizes(record), "local_header_offset": at}
+        extra = self.zip64_extra(values, always=self.archive.zip64 in ("fields", "local"))
+        self.structures.setdefault(f"entry of {record.name}", self.at)
+        values = {**self.common(record), **values, "extra": extra}
+        self.add(self.pack("central_directory_header", values, record.name))
+
+    def ending(self, start: int, count: int) -> None:
+        end = self.at
+        where = {
+            "disk_entries": count,
+            "entries": count,
+            "directory_size": end - start,
+            "directory_offset": start,
+        }
+        if self.archive.zip64 != "none":
+            body = {
+                **where,
+                "version_made_by": _VERSION_MADE_BY,
+                "version_needed": _VERSION_NEEDED,
+                # APPNOTE 4.3.14.1: without signature and this field
+                "record_size": len(pack(self.layout["zip64_end_of_central_directory"], {})) - 12,
+            }
+            self.structures["zip64 end"] = self.at
+            self.add(self.pack("zip64_end_of_central_directory", body))
+            self.structures["zip64 locator"] = self.at
+            self.add(self.pack("zip64_locator", {"end_offset": end, "disks": 1}))
+        if self.archive.zip64 in ("fields", "local"):
+            where = {"disk_entries": _FILLED[2], "entries": _FILLED[2]} | dict.fromkeys(
+                ("directory_size", "directory_offset"), _FILLED[4]
+            )
+        where["directory_offset"] = min(where["directory_offset"], _FILLED[4])
+        self.structures["end"] = self.at
+        self.add(self.pack("end_of_central_directory", {**where, "comment": self.archive.comment}))
 
 
-def write_zip(
-    records: Sequence[Record], archive: Archive, layout: Mapping[str, Any]
-) -> tuple[Data, dict[str, int]]:
-    """The archive's bytes, and where each record's data begin in it (of a repeated name, the first)."""
-    data: Data = b""
-    central = b""
-    places: dict[str, int] = {}
+def write_zip(records: Sequence[Record], archive: Archive, layout: Mapping[str, Any]) -> Written:
+    """The archive of these records, in this order. Raises ValueError where a lie finds nothing to lie about."""
+    writer = _Writer(archive, layout)
+    starts = []
     for record in records:
-        local, start = _local(record, len(data), layout, archive)
-        central += _central(record, len(data), layout, archive)
-        places.setdefault(record.name, start)
-        data += local
-    return data + central + _ending(central, len(data), len(records), layout, archive), places
+        starts.append(writer.at)
+        writer.local(record)
+    start = writer.structures["directory"] = writer.at
+    for record, at in zip(records, starts, strict=True):
+        writer.central(record, at)
+    writer.ending(start, len(records))
+    if archive.lie and not writer.lied:
+        raise ValueError(f"there is nothing that {dict(archive.lie)} would change")
+    return Written(join(writer.parts), writer.places, writer.structures)

@@ -9,10 +9,10 @@ ConversionError, so that a result that cannot be read never counts as a refusal.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from endianproof.conformance.testee.canonical import ConversionError, Elements
+from endianproof.conformance.testee.nested import described, named_values
 from endianproof.conformance.testee.numpy_arrays import elements_of_numpy
 from endianproof.conformance.testee.torch_tensors import elements_of_torch
 
@@ -22,18 +22,13 @@ if TYPE_CHECKING:
 __all__ = ["elements_of", "named_elements", "tensor_messages"]
 
 
-def _described(value: Any) -> str:
-    kind = type(value)
-    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-
-
 def _converted(convert: Callable[[Any, Any], Elements], framework: Any, value: Any) -> Elements:
     try:
         return convert(framework, value)
     except (ConversionError, MemoryError):
         raise
     except Exception as error:  # whatever a framework raises for a view: see the module's docstring
-        message = f"{_described(value)} could not be read bit by bit: {type(error).__name__}: {error}"
+        message = f"{described(value)} could not be read bit by bit: {type(error).__name__}: {error}"
         raise ConversionError(message) from error
 
 
@@ -78,26 +73,17 @@ def elements_of(value: Any) -> Elements:
     other = _interchanged(value)
     if other is None:
         raise ConversionError(
-            f"{_described(value)}; expected a tensor: torch, numpy, or an object with __array__ or __dlpack__"
+            f"{described(value)}; expected a tensor: torch, numpy, or an object with __array__ or __dlpack__"
         )
     return elements_of(other)
 
 
-def _items(result: Any) -> Iterator[tuple[Any, Any]]:
-    if not isinstance(result, Mapping) and not (hasattr(result, "keys") and hasattr(result, "__getitem__")):
-        raise ConversionError(f"the loader returned {_described(result)}; expected a mapping of names to tensors")
-    for name in result.keys():  # noqa: SIM118 (what merely resembles a mapping may not iterate over its keys)
-        yield name, result[name]
-
-
 def named_elements(result: Any) -> Iterator[tuple[str, Elements]]:
-    """Yield each name and its tensor's elements, in the mapping's order. Raises ConversionError."""
-    for name, value in _items(result):
-        if not isinstance(name, str):
-            raise ConversionError(f"the loader returned a key {name!r} of type {_described(name)}; expected str")
+    """Yield each name and its tensor's elements, in the result's order. Raises ConversionError."""
+    for name, value in named_values(result):
         try:
             yield name, elements_of(value)
-        except ConversionError as error:
+        except ConversionError as error:  # noqa: PERF203 (the name is known only here)
             raise ConversionError(f"under the name {name!r} the loader returned {error}") from error
 
 

@@ -63,8 +63,8 @@ def numpy_name(dtype):
 )
 def test_numpy_gives_the_same_elements_as_the_canonical_bytes(vector):
     tensor = next(iter(load(vector.path).values()))
-    if tensor.dtype == "complex32":
-        with pytest.raises(TypeError, match="numpy has no complex32"):
+    if tensor.dtype in ("complex32", "float4_e2m1fn"):
+        with pytest.raises(TypeError, match=f"numpy has no {tensor.dtype}"):
             tensor.numpy()
         return
     unit = load_spec().element_types[tensor.dtype].swap_unit
@@ -76,7 +76,9 @@ def test_numpy_gives_the_same_elements_as_the_canonical_bytes(vector):
 
 @pytest.mark.filterwarnings("ignore:ComplexHalf")
 @pytest.mark.parametrize(
-    "vector", [v for v in VECTORS.values() if v.id.startswith("pt-dtype-")], ids=lambda v: v.id
+    "vector",
+    [v for v in VECTORS.values() if v.id.startswith("pt-dtype-") and v.tensors[0].dtype != "float4_e2m1fn"],
+    ids=lambda v: v.id,
 )
 def test_torch_gives_the_same_elements_as_the_canonical_bytes(vector):
     import torch

@@ -44,13 +44,14 @@ def test_our_deflate_is_deflate(data):
     assert zlib.decompress(_deflated(data), -15) == data
 
 
-@pytest.mark.parametrize("zip64", ["always", "none", "fields"])
-@pytest.mark.parametrize("descriptors", [True, False])
+@pytest.mark.parametrize("zip64", ["always", "none", "fields", "local"])
+@pytest.mark.parametrize("descriptors", ["signed", "bare", "wide", "none"])
 @pytest.mark.parametrize("alignment", [0, 1, 64])
 def test_archives_of_every_kind_are_read_by_zipfile(zip64, descriptors, alignment):
     layout = load_spec().formats["torch-zip"].layout["zip"]
     records = [Record("f/a", b"abc"), Record("f/b", b"d" * 100, "deflated"), Record("f/\u00e9", b"")]
-    data, places = write_zip(records, Archive(alignment, zip64, descriptors, b"note"), layout)
+    written = write_zip(records, Archive(alignment, zip64, descriptors, b"note"), layout)
+    data, places = written.data, written.places
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.testzip() is None
         assert [(name, archive.read(name)) for name in archive.namelist()] == [(r.name, r.data) for r in records]

@@ -1,0 +1,99 @@
+"""The state of the interpreter of pickles, and the values that it builds.
+
+It has a stack, and a stack of stacks for MARK, as pickletools describes it.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from endianproof.reference._violation import SpecViolation
+
+__all__ = ["Global", "Machine", "Persistent", "StorageId", "TensorCall", "shown"]
+
+
+@dataclass(frozen=True)
+class Global:
+    """A name that the specification lists: `role` says what it is for."""
+
+    role: str
+
+
+@dataclass(frozen=True)
+class StorageId:
+    """A persistent id: the storage class's role, the key, the number of elements; and the byte where it stands.
+
+    `view` is the part of the storage that is meant, where it is not all: its own key, offset and size in elements.
+    """
+
+    storage_class: str
+    key: str
+    numel: int
+    at: int
+    view: tuple[str, int, int] | None = None
+
+    @property
+    def count(self) -> int:
+        """How many elements of its class a tensor finds in it."""
+        return self.view[2] if self.view else self.numel
+
+
+@dataclass(frozen=True)
+class TensorCall:
+    """A call that rebuilds a tensor, its arguments unchecked; and the byte where it stands."""
+
+    role: str
+    arguments: tuple[Any, ...] = field(repr=False)
+    at: int
+
+
+# What a persistent id stands for, given the machine, which can refuse it, and the id.
+Persistent = Callable[["Machine", Any], Any]
+
+
+@dataclass
+class Machine:
+    """The state between opcodes. `at` is the byte of the file of the opcode at work."""
+
+    data: memoryview
+    start: int
+    layout: Mapping[str, Any]
+    dtypes: Mapping[str, str]
+    persistent: Persistent
+    position: int = 0
+    stack: list[Any] = field(default_factory=list)
+    marks: list[list[Any]] = field(default_factory=list)
+    memo: dict[int, Any] = field(default_factory=dict)
+    storages: list[StorageId] = field(default_factory=list)
+
+    @property
+    def at(self) -> int:
+        return self.start + self.position
+
+    def refuse(self, found: str, expected: str, rule: str = "PT-PKL-03") -> SpecViolation:
+        return SpecViolation(rule, self.at, found, expected)
+
+    def pop(self) -> Any:
+        if not self.stack:
+            raise self.refuse("an opcode that takes a value from an empty stack", "a value before it")
+        return self.stack.pop()
+
+    def pop_to_mark(self) -> list[Any]:
+        if not self.marks:
+            raise self.refuse("an opcode that needs a MARK", "a MARK before it")
+        items, self.stack = self.stack, self.marks.pop()
+        return items
+
+    def top(self, kind: type) -> Any:
+        if not self.stack or not isinstance(self.stack[-1], kind):
+            what = type(self.stack[-1]).__name__ if self.stack else "nothing"
+            raise self.refuse(f"{what} on the stack", f"a {kind.__name__}")
+        return self.stack[-1]
+
+
+def shown(value: Any) -> str:
+    """A value of a pickle in few words: it may be deep, or hold itself a million times over."""
+    return reprlib.repr(value)
