@@ -29,7 +29,7 @@ NAMED = {
         NamedTestee(
             "reference",
             "endianproof.reference:load",
-            ("safetensors", "torch-legacy", "torch-tar", "torch-zip"),
+            ("safetensors", "torch-legacy", "torch-tar", "torch-zip", "torchscript"),
             ("numpy", "pyyaml"),
         ),
         NamedTestee(
@@ -50,6 +50,7 @@ NAMED = {
             ("safetensors",),
             ("safetensors", "torch"),
         ),
+        NamedTestee("torch.jit.load", "torch.jit:load", ("torchscript",), ("torch",)),
         NamedTestee("torch.load", "torch:load", ("torch-legacy", "torch-tar", "torch-zip"), ("torch",)),
     )
 }

@@ -27,6 +27,11 @@ def resolve(machine: Machine, path: str) -> Global:
     if role is not None:
         return Global(role)
     module, _, name = path.partition(" ")
+    classes = pickle.get("classes", {})  # of an archive with code: those that it has the source of
+    if module.partition(".")[0] in classes:
+        if module not in classes[module.partition(".")[0]]:
+            raise machine.refuse(f"the class {path!r}", "one whose source is in the archive", "PTJ-REC-02")
+        return Global(path)
     known = (pickle["storage_classes"], pickle["quantized_classes"], machine.dtypes)
     if module == "torch" and any(name in table for table in known):
         return Global(name)

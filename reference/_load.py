@@ -34,7 +34,10 @@ def _reader(form: Format) -> Any:
 
 
 def _format_of(path: Path, data: memoryview) -> Format:
-    """By the file's first bytes, for one extension can mean several formats; by it where they say nothing."""
+    """By the file's contents, for one extension can mean several formats; by it where they say nothing.
+
+    Of the formats that recognize the file, the one that is surest: `recognizes` says how sure it is.
+    """
     formats = load_spec().formats.values()
     return max(
         formats, key=lambda form: (_reader(form).recognizes(data, form), path.suffix == f".{form.extension}")

@@ -12,7 +12,7 @@ from typing import Any
 
 from endianproof.reference._violation import SpecViolation
 
-__all__ = ["Global", "Machine", "Persistent", "StorageId", "TensorCall", "shown"]
+__all__ = ["Attributes", "Global", "Machine", "Persistent", "StorageId", "TensorCall", "shown"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,10 @@ class Global:
     """A name that the specification lists: `role` says what it is for."""
 
     role: str
+
+
+class Attributes(dict[Any, Any]):
+    """An object of a class whose source the file has: its attributes by their names."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from endianproof.reference._machine import StorageId
     from endianproof.spec import Format
 
-__all__ = ["read", "recognizes"]
+__all__ = ["Archive", "read", "read_archive", "recognizes"]
 
 _LONGEST_INFLATED = 1 << 26  # of what is read unasked; a thousandth of that is enough in a file
 
@@ -29,7 +29,7 @@ def recognizes(data: memoryview, form: Format) -> bool:
     return bytes(data[: len(signature)]) == signature
 
 
-class _Archive:
+class Archive:
     """The records of the archive's one folder, by their names in it."""
 
     def __init__(self, data: memoryview, form: Format) -> None:
@@ -73,7 +73,7 @@ class _Archive:
         return record, bytes(record.data())
 
 
-def _check_version(archive: _Archive) -> None:
+def _check_version(archive: Archive) -> None:
     names, limits = archive.layout["records"], archive.layout["version"]
     found = archive.small(names["version_fallback"], "PT-ZIP-03", 64)
     found = found or archive.small(names["version"], "PT-ZIP-03", 64)
@@ -88,7 +88,7 @@ def _check_version(archive: _Archive) -> None:
         raise SpecViolation("PT-ZIP-29", record.at, f"version {text!r:.40}", f"{int(number[1])} and a line end")
 
 
-def _byte_order(archive: _Archive) -> str:
+def _byte_order(archive: Archive) -> str:
     found = archive.small(archive.layout["records"]["byte_order"], "PT-END-01", 64)
     if found is None:
         return str(archive.layout["default_byte_order"])
@@ -99,7 +99,7 @@ def _byte_order(archive: _Archive) -> str:
     raise SpecViolation("PT-END-01", record.at, f"byteorder {text!r:.40}", "'little' or 'big'")
 
 
-def _storage(where: StorageId, size: int, archive: _Archive, byte_order: str) -> Storage:
+def _storage(where: StorageId, size: int, archive: Archive, byte_order: str) -> Storage:
     """A storage's bytes, which must be as many as the pickle says."""
     name = archive.layout["records"]["storages"] + where.key
     record = archive.records.get(name)
@@ -113,9 +113,8 @@ def _storage(where: StorageId, size: int, archive: _Archive, byte_order: str) ->
     return Storage(record.data(), byte_order, functools.cache(record.verify))
 
 
-def read(data: memoryview, form: Format) -> Mapping[str, Tensor]:
-    """The tensors of a file of torch.save, in the pickle's order. Raises SpecViolation."""
-    archive = _Archive(data, form)
+def read_archive(archive: Archive, form: Format) -> Mapping[str, Tensor]:
+    """The tensors of an archive, in the pickle's order. Raises SpecViolation."""
     _check_version(archive)
     byte_order = _byte_order(archive)
     found = archive.small(form.layout["records"]["pickle"])
@@ -128,3 +127,8 @@ def read(data: memoryview, form: Format) -> Mapping[str, Tensor]:
         return _storage(where, size, archive, byte_order)
 
     return build_tensors(root, record.at, form, open_storage)
+
+
+def read(data: memoryview, form: Format) -> Mapping[str, Tensor]:
+    """The tensors of a file of torch.save, in the pickle's order. Raises SpecViolation."""
+    return read_archive(Archive(data, form), form)

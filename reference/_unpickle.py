@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from endianproof.reference._globals import call, resolve, storage_id
-from endianproof.reference._machine import Machine, Persistent, StorageId, shown
+from endianproof.reference._machine import Attributes, Global, Machine, Persistent, StorageId, shown
 from endianproof.reference._structs import Truncated, read_integer
 
 if TYPE_CHECKING:
@@ -127,9 +127,21 @@ def _set_items(machine: Machine, items: list[Any]) -> None:
 
 
 def _build(machine: Machine, _: Any) -> None:
-    """Attributes, such as a state dict's versions, are no part of the tensors."""
-    machine.pop()
-    machine.top(dict)
+    """Attributes are what an object holds; those of a dict, such as its versions, are no part of the tensors."""
+    state = machine.pop()
+    target = machine.top(dict)
+    if isinstance(target, Attributes):
+        if not isinstance(state, dict):
+            raise machine.refuse(f"the attributes {shown(state)}", "a dict", "PTJ-OBJ-01")
+        target.update(state)
+
+
+def _new_object(machine: Machine, _: Any) -> None:
+    """An object of a class of the archive, not made by calling anything."""
+    arguments, kind = machine.pop(), machine.pop()
+    if arguments != () or not isinstance(kind, Global) or " " not in kind.role:
+        raise machine.refuse(f"a new object of {shown(kind)}", "one of a class of the archive", "PTJ-OBJ-01")
+    machine.stack.append(Attributes())
 
 
 def _protocol(machine: Machine, number: int) -> None:
@@ -165,6 +177,7 @@ _ACTIONS: Mapping[str, Callable[[Machine, Any], None]] = {
     "SETITEMS": lambda machine, _: _set_items(machine, machine.pop_to_mark()),
     "GLOBAL": lambda machine, path: machine.stack.append(resolve(machine, path)),
     "REDUCE": _reduce,
+    "NEWOBJ": _new_object,
     "BUILD": _build,
     "BINPERSID": _persistent,
     "BINPUT": _put,
@@ -212,7 +225,7 @@ def read_pickle(
     others = {entry["code"]: name for name, entry in layout["other_opcodes"].items()}
     while machine.position < len(data):
         code = data[machine.position]
-        if code in others:
+        if code in others and code not in opcodes:
             raise machine.refuse(others[code], "an opcode that torch.save writes", "PT-PKL-04")
         if code not in opcodes:
             raise machine.refuse(f"opcode 0x{code:02X}", "an opcode that the format names")

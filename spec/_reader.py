@@ -74,7 +74,7 @@ def validate_document(name: str, documents: Documents) -> None:
     document = documents[name]
     kind = {"formats": "format", "parts": "part"}.get(name.partition("/")[0], name.removesuffix(".yaml"))
     if kind == "format":  # parts keep their shape within the formats that use them
-        document = _whole(document, _parts(documents))
+        document = _whole(document, _shared(documents))
     # JSON has string keys only; YAML's widths (16:) are compared as strings.
     plain = json.loads(json.dumps(document))
     for error in _validator(kind).iter_errors(plain):
@@ -169,12 +169,18 @@ def _parts(documents: Documents) -> dict[str, Any]:
     return {document["part"]: document for name, document in documents.items() if name.startswith("parts/")}
 
 
+def _shared(documents: Documents) -> dict[str, Any]:
+    """What a format can use: the parts, and what another format has of its own."""
+    formats = {document["format"]: document for name, document in documents.items() if _is_format(name)}
+    return {**_parts(documents), **formats}
+
+
 def _with_parts(document: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """A format's document with what the parts that it uses share; sources and rules keep to their own files."""
     whole = dict(document)
     for name in whole.pop("uses", ()):
         if name not in parts:
-            raise SpecError(f"{document['format']}: uses {name!r}, which is no file of spec/parts")
+            raise SpecError(f"{document['format']}: uses {name!r}, which is no file of spec/parts, and no format")
         for section in _SHARED:
             own, shared = whole.get(section, {}), parts[name].get(section, {})
             if twice := own.keys() & shared.keys():
@@ -257,10 +263,10 @@ def read_documents(folder: Path) -> dict[str, Any]:
 def spec_of(documents: Documents) -> Spec:
     """The specification that the documents say, checked for contradictions. Raises SpecError."""
     elements, order = documents["element_types.yaml"], documents["byte_order.yaml"]
-    parts = _parts(documents)
+    parts, shared = _parts(documents), _shared(documents)
     types = {name: _element_type(name, entry) for name, entry in elements["element_types"].items()}
     formats = [
-        _format(_with_parts(document, parts), types) for name, document in documents.items() if _is_format(name)
+        _format(_with_parts(document, shared), types) for name, document in documents.items() if _is_format(name)
     ]
     rules = _rules(elements, None)
     for name, part in parts.items():

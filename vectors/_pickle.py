@@ -15,7 +15,7 @@ from endianproof.vectors._structs import pack_integer
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["Built", "Call", "Global", "PersistentId", "ShortString", "Style", "write_pickle"]
+__all__ = ["Built", "Call", "Global", "New", "PersistentId", "ShortString", "Style", "write_pickle"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,13 @@ class Call:
     arguments: tuple[Any, ...]
     items: Mapping[Any, Any] | None = None
     state: Mapping[Any, Any] | None = None
+
+
+@dataclass(frozen=True)
+class New:
+    """A new object of a class, without arguments."""
+
+    kind: Global
 
 
 @dataclass(frozen=True)
@@ -235,6 +242,11 @@ class _Writer:
         self.save(value.parts)
         self.emit("BINPERSID")
 
+    def new(self, value: New) -> None:
+        self.save(value.kind)
+        self.emit("EMPTY_TUPLE")
+        self.emit("NEWOBJ")
+
     def built(self, value: Built) -> None:
         self.save(value.value)
         self.save(value.state)
@@ -254,6 +266,7 @@ class _Writer:
             PersistentId: self.persistent,
             Call: self.call,
             Built: self.built,
+            New: self.new,
         }
         write: Callable[[Any], None] = writers.get(type(value), self.mapping)
         write(value)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from endianproof.vectors._codes import ByteOrder, component_of, conjugate, negate
 from endianproof.vectors._encoded import Placed, c_strides, refuse_unknown, shape_of
 from endianproof.vectors._patterns import codes_for, encode_all
-from endianproof.vectors._pickle import Built, Call, Global, PersistentId, ShortString, Style, write_pickle
+from endianproof.vectors._pickle import Built, Call, Global, New, PersistentId, ShortString, Style, write_pickle
 from endianproof.vectors._sparse import plain
 
 if TYPE_CHECKING:
@@ -201,6 +201,7 @@ class _Objects:
             "$arguments": lambda name: self.arguments(self.views[name]),
             "$call": lambda parts: Call(self.named(parts[0]), tuple(self.made(part) for part in parts[1:])),
             "$global": self.named,
+            "$object": lambda parts: Built(New(Global(parts[0])), self.made(parts[1])),
             "$ordered": lambda items: Call(self.named("ordered_dict"), (), self.made(items)),
             "$short": ShortString,
             "$state": lambda parts: Built(self.made(parts[0]), self.made(parts[1])),

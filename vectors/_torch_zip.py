@@ -117,14 +117,24 @@ def _finished(written: Written, prefix: str, change: Mapping[str, Any]) -> Data:
     return written.data[: written.structures[f"{kind}{of}{prefix}{name}" if of else kind]]
 
 
-def encode(write: Mapping[str, Any], change: Mapping[str, Any] | None, form: Format, spec: Spec) -> Encoded:
-    """The file that `write` describes, with at most one change. Raises ValueError for what it does not know."""
+def encode(
+    write: Mapping[str, Any],
+    change: Mapping[str, Any] | None,
+    form: Format,
+    spec: Spec,
+    more: Sequence[Record] = (),
+) -> Encoded:
+    """The file that `write` describes, with at most one change; `more` records stand behind the pickle's.
+
+    Raises ValueError for what it does not know.
+    """
     change = change or {}
     refuse_unknown(write, _WRITE, "write")
     refuse_unknown(change, _CHANGES, "change")
     views = torch_views(write, form, spec)
     pickle = torch_pickle(views, write, change, form)
-    records = _changed_records(_records(pickle, views, write, form), change.get("record"))
+    first, *rest = _records(pickle, views, write, form)
+    records = _changed_records([first, *more, *rest], change.get("record"))
     records = _reordered(records, change.get("order", ()))
     folder = change.get("folder", write.get("folder", "archive"))
     prefix = f"{folder}/" if folder else ""

@@ -103,4 +103,6 @@ def named_values(result: Any) -> Iterator[tuple[str, Any]]:
     """Yield each tensor of a loader's result by its name, a lone one by the empty name. Raises ConversionError."""
     if _is_plain(result):
         raise ConversionError(f"the loader returned {described(result)}; expected a mapping of names to tensors")
-    yield from _walk(result, ())
+    module = getattr(sys.modules.get("torch.nn"), "Module", None)
+    is_module = module is not None and isinstance(result, module)
+    yield from _walk(result.state_dict() if is_module else result, ())

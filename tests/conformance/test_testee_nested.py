@@ -8,6 +8,7 @@ import torch
 from endianproof.conformance.testee.canonical import ConversionError
 from endianproof.conformance.testee.convert import named_elements
 from endianproof.conformance.testee.nested import named_values
+from endianproof.vectors import load_vectors
 
 ONE = torch.ones(1)
 
@@ -85,3 +86,19 @@ def test_a_quantized_tensor_is_given_as_its_integers():
 def test_a_nested_tensor_is_given_as_its_parts():
     nested = torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
     assert [(name, value.shape) for name, value in named_elements({"x": nested})] == [("x.0", (2,)), ("x.1", (3,))]
+
+
+def test_a_module_is_its_parameters_and_buffers():
+    class Model(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(1, 2)
+            self.register_buffer("steps", ONE)
+
+    assert names(Model()) == ["steps", "layer.weight", "layer.bias"]
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.load` is deprecated")
+def test_a_module_with_code_is_so_too():
+    vector = next(vector for vector in load_vectors() if vector.id == "ptj-modules")
+    assert sorted(names(torch.jit.load(vector.path))) == sorted(tensor.name for tensor in vector.tensors)

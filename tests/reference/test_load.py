@@ -102,7 +102,9 @@ def test_shapes_survive_numpy_and_torch(vector_id):
 
 
 @pytest.mark.parametrize("extension", [".bin", ".pt", ".safetensors", ""])
-@pytest.mark.parametrize("vector_id", ["st-plain", "pt-plain", "ptl-plain", "ptl-header-protocol-4", "ptt-plain"])
+@pytest.mark.parametrize(
+    "vector_id", ["st-plain", "pt-plain", "ptl-plain", "ptl-header-protocol-4", "ptt-plain", "ptj-plain"]
+)
 def test_the_format_is_found_by_content_whatever_the_name(tmp_path, vector_id, extension):
     path = tmp_path / f"{vector_id}{extension}"
     shutil.copy(VECTORS[vector_id].path, path)
@@ -110,7 +112,12 @@ def test_the_format_is_found_by_content_whatever_the_name(tmp_path, vector_id, e
 
 
 @pytest.mark.parametrize(
-    ("vector_id", "rule"), [("pt-file-empty", "PT-ZIP-12"), ("ptl-end-after-nothing", "PTL-HDR-03")]
+    ("vector_id", "rule"),
+    [
+        ("pt-file-empty", "PT-ZIP-12"),
+        ("ptl-end-after-nothing", "PTL-HDR-03"),
+        ("ptj-constants-missing", "PTJ-REC-01"),
+    ],
 )
 def test_the_extension_decides_where_the_content_says_nothing(vector_id, rule):
     with pytest.raises(SpecViolation, match=rule):
