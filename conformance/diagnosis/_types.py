@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["FormMistake", "explain_form"]
 
 
+MOST_SIZES = 32  # of one array, in any numpy
+
+
 @dataclass(frozen=True)
 class FormMistake:
     """A tensor of another type or shape than expected: a permanent name, the report's first line, what to do."""
@@ -105,6 +108,8 @@ def _transposed(
 ) -> FormMistake | None:
     element = types[expected.dtype]
     if found.shape != expected.shape[::-1] or found.shape == expected.shape or not found.data or element.bits % 8:
+        return None
+    if len(found.shape) > MOST_SIZES:
         return None
     size = element.itemsize
     rows = np.frombuffer(expected.canonical, f"V{size}").reshape(expected.shape)

@@ -317,3 +317,9 @@ def test_a_wrong_shape_stands_behind_wrong_values_that_can_be_explained(vector):
     assert judgement.finding is Finding.WRONG_VALUES
     assert judgement.headline.startswith("elements were not swapped: ")
     assert ("also", "shape [2, 2] instead of [4]: tensor 'w'") in judgement.lines
+
+
+def test_a_wrong_element_of_a_tensor_of_more_sizes_than_numpy_has_is_pointed_at():
+    planted = plant([0x0102, 0x0304, 0x0506], "uint16", shape=(*[1] * 99, 3))
+    lines = dict(planted.difference([0x0102, 0x0304, 0xBEEF]).lines())
+    assert lines["first"].startswith(f"element {[*[0] * 99, 2]}: expected ")

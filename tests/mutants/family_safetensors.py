@@ -58,10 +58,10 @@ LENGTH = (
         "a file of less than eight bytes is empty, and has no tensors",
         ACCEPTED,
         "ST-HDR-02",
-        _unchecked("if len(data) < size:"),
-        (CHECKED_LENGTH, "length, start = 0, 0"),
-        (PARSED, "parsed, end = _Object(()), 0"),
-        _unchecked("if padding:"),
+        (
+            "    header = _read_header(data, form)\n",
+            "    if len(data) < 8:\n        return {}\n    header = _read_header(data, form)\n",
+        ),
     ),
     _mutant(
         "length-past-end",
@@ -117,7 +117,7 @@ TEXT = (
         "white space before the header is skipped",
         ACCEPTED,
         "ST-HDR-06",
-        _unchecked("if first and first in _JSON_WHITE_SPACE:"),
+        ("    if first != expected:\n", "    if header.text.lstrip()[:1] != expected:\n"),
         (PARSED, "parsed, end = decoder.raw_decode(text, len(text) - len(text.lstrip()))"),
     ),
     _mutant(
@@ -153,9 +153,10 @@ JSON = (
         ACCEPTED,
         "ST-JSON-01",
         (
-            "if not isinstance(parsed, _Object):",
-            "if not isinstance(parsed, _Object):\n        return _Object(())\n    if False:",
+            "    _check_padding(header, end, form)\n    found",
+            "    parsed = parsed if isinstance(parsed, _Object) else _Object(())\n    found",
         ),
+        _unchecked("if first != expected:"),
     ),
     _mutant(
         "json-constants",
@@ -215,8 +216,8 @@ JSON = (
         REFUSED,
         "ST-JSON-01",
         (
-            "if first and first in _JSON_WHITE_SPACE:",
-            'if first and (first in _JSON_WHITE_SPACE or "\\n" in text):',
+            "    if first != expected:\n",
+            '    if first != expected or "\\n" in header.text:\n',
         ),
     ),
     _mutant(
@@ -241,14 +242,14 @@ JSON = (
     ),
 )
 
-NAME_TWICE = "        if name in seen:\n"
+NAME_TWICE = '    _check_names(parsed, header, form.layout["entry_keys"]["offsets"])\n'
 NAMES = (
     _mutant(
         "duplicates-first",
         "of two entries of one name the first counts",
         ACCEPTED,
         "ST-JSON-02",
-        (NAME_TWICE, "        if False:\n"),
+        (NAME_TWICE, ""),
         (
             "entries = [pair for pair in parsed.pairs if pair[0] != metadata_key]",
             "entries = [*dict(reversed([pair for pair in parsed.pairs if pair[0] != metadata_key])).items()]",
@@ -259,7 +260,7 @@ NAMES = (
         "of two entries of one name the last counts",
         ACCEPTED,
         "ST-JSON-02",
-        (NAME_TWICE, "        if False:\n"),
+        (NAME_TWICE, ""),
         (
             "entries = [pair for pair in parsed.pairs if pair[0] != metadata_key]",
             "entries = [*dict(pair for pair in parsed.pairs if pair[0] != metadata_key).items()]",
@@ -271,7 +272,7 @@ NAMES = (
         "an empty name is refused",
         REFUSED,
         "ST-JSON-10",
-        (NAME_TWICE, "        if not name or name in seen:\n"),
+        (NAME_TWICE, "    if parsed.all(''):\n        raise KeyError\n"),
     ),
     _mutant(
         "metadata-unchecked",
@@ -301,7 +302,7 @@ ENTRIES = (
         "integers of the header go through double",
         "instead of [",
         "ST-JSON-06 ST-OFF-07",
-        ("parse_int=lambda digits: int(digits[:25])", "parse_int=lambda digits: int(float(digits[:25]))"),
+        ('"-0" else int(digits[:25])', '"-0" else int(float(digits[:25]))'),
     ),
     _mutant(
         "fractions-truncated",
@@ -380,11 +381,11 @@ ENTRIES = (
         ACCEPTED,
         "ST-JSON-08",
         (
-            "    if not isinstance(entry, _Object):\n        raise refuse(",
+            "    if not isinstance(entry, _Object):\n        rule",
             (
                 "    if isinstance(entry, list):\n"
                 "        entry = _Object(tuple(zip(keys.values(), entry)))\n"
-                "    if not isinstance(entry, _Object):\n        raise refuse("
+                "    if not isinstance(entry, _Object):\n        rule"
             ),
         ),
     ),
@@ -478,7 +479,10 @@ OFFSETS = (
         ACCEPTED,
         "ST-OFF-02",
         ("if previous != len(buffer):", "if previous < len(buffer):"),
-        ("Storage(buffer[begin:end],", 'Storage(memoryview(bytes(buffer[begin:end]).ljust(end - begin, b"\\0")),'),
+        (
+            "Storage(buffer[begin:end],",
+            'Storage(memoryview(bytes(buffer[begin:end]).ljust(min(end - begin, 1 << 16), b"\\0")),',
+        ),
     ),
     _mutant(
         "size-unchecked",
@@ -486,7 +490,10 @@ OFFSETS = (
         ACCEPTED,
         "ST-OFF-03",
         _unchecked("if end - begin != nbytes:"),
-        ("Storage(buffer[begin:end],", 'Storage(memoryview(bytes(buffer[begin:end]).ljust(nbytes, b"\\0")),'),
+        (
+            "Storage(buffer[begin:end],",
+            'Storage(memoryview(bytes(buffer[begin:end]).ljust(min(nbytes, 1 << 16), b"\\0")),',
+        ),
         bugs=["runai-model-streamer#121"],
     ),
     _mutant(
@@ -527,10 +534,12 @@ OFFSETS = (
     ),
     _mutant(
         "reversed-offsets",
-        "an end before the begin is exchanged with it",
+        "an end before the begin makes a tensor of no bytes",
         ACCEPTED,
         "ST-OFF-08",
-        ("begin, end = offsets", "begin, end = sorted(offsets)"),
+        _unchecked("if end < begin:"),
+        ("if end - begin != nbytes:", "if max(end - begin, 0) != nbytes:"),
+        ("        previous = end\n", "        previous = max(previous, end)\n"),
         bugs=["stable-diffusion.cpp#1754"],
     ),
     _mutant(

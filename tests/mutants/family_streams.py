@@ -19,6 +19,11 @@ def _mutant(name, what, says, rules, *seams, bugs=(), machine="big"):
     return Mutant(f"legacy-{name}", what, LEGACY, says, tuple(rules.split()), tuple(bugs), machine, seams=made)
 
 
+def _tar(name, what, says, rules, *seams, bugs=()):
+    made = tuple(Seam("_torch_tar.py", found, put) for found, put in seams)
+    return Mutant(f"tar-{name}", what, ("torch-tar",), says, tuple(rules.split()), tuple(bugs), seams=made)
+
+
 def _unchecked(condition):
     """A check that is left out."""
     return condition, "if False:"
@@ -292,4 +297,70 @@ ELEMENTS = (
     ),
 )
 
-STREAMS = (*HEADER, *COUNTS, *STORAGES, *ELEMENTS)
+TAR = (
+    Mutant(
+        "tar-pickle-executed",
+        "the pickles of a tar archive are executed, whatever was asked for",
+        ("torch-tar",),
+        "code from the file was executed",
+        ("PT-PKL-01",),
+        ("CVE-2025-32434 (GHSA-53q9-r3pm-6pq6)",),
+        around=around.pickle_executed,
+    ),
+    _tar(
+        "member-missing",
+        "a member that is missing is an empty archive",
+        ACCEPTED,
+        "PTL-TAR-02",
+        (
+            '            raise SpecViolation("PTL-TAR-02", 0, f"no member {self.name}", "one")',
+            "            raise KeyError(self.name)",
+        ),
+        (
+            '    archive = _Archive(data, form)\n    objects = _Part(archive.members, "objects", form)\n',
+            (
+                '    try:\n        archive = _Archive(data, form)\n        objects = _Part(archive.members, "objects", form)\n'
+                "    except KeyError:\n        return {}\n"
+            ),
+        ),
+    ),
+    _tar(
+        "key-unknown",
+        "a persistent id that nothing has is passed over",
+        ACCEPTED,
+        "PTL-TAR-06",
+        (
+            '            raise machine.refuse(f"the persistent id {shown(value)}", expected, "PTL-TAR-06")',
+            "            return None",
+        ),
+    ),
+    _tar(
+        "view-unchecked",
+        "a view outside its storage is cut to it",
+        ACCEPTED,
+        "PTL-TAR-08",
+        ("if min(offset, size) < 0 or offset + size > whole.numel:", "if False:"),
+        ("part = self.data[where.key][offset * size : (offset + count) * size]", "part = memoryview(bytes(64))"),
+    ),
+    _tar(
+        "view-ignored",
+        "a view is taken for its whole storage",
+        "",
+        "PTL-TAR-08",
+        ("view = str(key), offset, size", "view = str(key), 0, size"),
+    ),
+    _tar(
+        "damaged-is-empty",
+        "an archive that cannot be read has no tensors",
+        ACCEPTED,
+        "PTL-TAR-03 PTL-TAR-04 PTL-TAR-09",
+        (
+            READ,
+            READ + "\n    try:\n        return _read(data, form)\n    except SpecViolation as violation:\n"
+            '        if violation.rule in {"PTL-TAR-03", "PTL-TAR-04", "PTL-TAR-09"}:\n            return {}\n'
+            "        raise\n\n\ndef _read(data, form):",
+        ),
+    ),
+)
+
+STREAMS = (*HEADER, *COUNTS, *STORAGES, *ELEMENTS, *TAR)

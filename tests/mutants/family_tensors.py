@@ -19,7 +19,7 @@ PT = tuple(name for name in ALL if name not in ST)
 SWAPPED = ("ST-END-01", "PT-END-02", "PTL-END-01")
 TYPED = ("ST-DT-02", "PT-DT-01", "BF-FMT-02")
 TAILS = ("ST-END-02", "PT-END-06", "PTL-END-03")
-NAMES = ("ST-JSON-10", "ST-JSON-11", "PT-PKL-05")
+NAMES = ("ST-JSON-10", "ST-JSON-11", "ST-JSON-15", "PT-PKL-05")
 MISNAMED = "the tensors' names are not the file's: "
 
 BYTE_ORDER = (
@@ -454,7 +454,7 @@ FORM = (
             f"a tensor of more than {most} sizes is left out",
             ALL,
             f"{MISNAMED}missing",
-            ("ST-ORD-01", "ST-OFF-09", "PT-TEN-01", "PT-TEN-07"),
+            ("ST-ORD-01", "ST-SHP-01", "PT-TEN-01", "PT-TEN-07"),
             spoil=partial(spoil.rank_limited, most=most),
         )
         for most in (4, 8)
@@ -476,7 +476,7 @@ FORM = (
             ("ST-DT-02", "ST-JSON-10", "PT-DT-01", "PT-PKL-03", "ST-OFF-01"),
             spoil=partial(spoil.beyond_dropped, most=most),
         )
-        for most in (8, 32, 256)
+        for most in (8, 32)
     ),
     Mutant(
         "order-of-names-assumed",
@@ -491,10 +491,21 @@ FORM = (
         for name, what, by in (
             ("casefolded", "folded to lower case", str.casefold),
             ("stripped", "stripped", str.strip),
-            ("normalised", "brought to one Unicode form", spoil.normalised),
             ("ascii", "cut to ASCII", spoil.ascii_only),
             ("last-part", "cut to what follows the last dot", spoil.last_part),
         )
+    ),
+)
+
+FORM = (
+    *FORM,
+    Mutant(
+        "names-normalised",
+        "names are brought to one Unicode form, and of two the last counts",
+        ALL,
+        "the values are those of the tensor",
+        ("ST-JSON-15",),
+        spoil=partial(spoil.renamed, by=spoil.normalised),
     ),
 )
 

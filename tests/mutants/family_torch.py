@@ -182,7 +182,7 @@ RECORDS = (
         (
             READER,
             "return Storage(record.data(),",
-            'return Storage(memoryview(bytes(record.data()).ljust(needed, b"\\0")),',
+            'return Storage(memoryview(bytes(record.data()).ljust(min(needed, 1 << 16), b"\\0")),',
         ),
         bugs=["torch-short-records"],
     ),
@@ -423,7 +423,7 @@ TENSORS_OVER_STORAGES = (
                 "            size, stride, offset = (0,), (1,), 0\n        if False:"
             ),
         ),
-        bugs=[],
+        bugs=["pytorch#183381 / #109791"],
     ),
     _mutant(
         "negative-allowed",

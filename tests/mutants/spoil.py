@@ -324,7 +324,7 @@ def expanded_flat(read, first, strides):
 @placed
 def column_major(read, _first, _strides):
     """Elements in Fortran order: of what is contiguous, and read into an array of the wrong order."""
-    if sum(size > 1 for size in read.tensor.shape) < 2:
+    if sum(size > 1 for size in read.tensor.shape) < 2 or len(read.tensor.shape) > 32:
         return read.data
     size = read.element.itemsize
     array = np.frombuffer(read.data, f"V{size}").reshape(read.tensor.shape, order="F")
