@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from family_safetensors import SAFETENSORS
+from family_savers import SAVERS
 from family_streams import STREAMS
 from family_tensors import CONVERSIONS, TENSORS
 from family_torch import TORCH
 
 __all__ = ["FAMILY", "UNMAPPED"]
 
-FAMILY = (*TENSORS, *CONVERSIONS, *SAFETENSORS, *TORCH, *STREAMS)
+FAMILY = (*TENSORS, *CONVERSIONS, *SAFETENSORS, *TORCH, *STREAMS, *SAVERS)
 assert len({mutant.id for mutant in FAMILY}) == len(FAMILY), "two mutants of one id"
 
 # Known bugs of our formats that no mutant stands for, and why.
 UNMAPPED = {
     "safetensors#353/#333": "a matter of speed: no value is wrong",
+    "pytorch#184652 (GHSA-jg6j-8w4h-2pg2)": "quantized tensors are not specified",
+    "OBSERVED-PT-7": "any NaN is right: the bits of a converted NaN are not specified",
+    "OBSERVED-PT-4": "TorchScript archives are not specified yet",
 }

@@ -319,7 +319,8 @@ TAR = (
         (
             '    archive = _Archive(data, form)\n    objects = _Part(archive.members, "objects", form)\n',
             (
-                '    try:\n        archive = _Archive(data, form)\n        objects = _Part(archive.members, "objects", form)\n'
+                "    try:\n        archive = _Archive(data, form)\n"
+                '        objects = _Part(archive.members, "objects", form)\n'
                 "    except KeyError:\n        return {}\n"
             ),
         ),

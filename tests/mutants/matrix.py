@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from family import FAMILY
 from mutant import observations
 from right import RECOMMENDED
+from saver import saves
 
 from endianproof.conformance import difference
 from endianproof.conformance.examine import conclude
@@ -54,6 +55,14 @@ def _by_vectors(mutant):
             yield Kill(vector.id, vector.rules, vector.size, judgement.headline, judgement.diagnosis)
 
 
+def _by_saves(mutant):
+    for save in saves():
+        judgement = conclude(mutant.save.observe(save, mutant.machine), RECOMMENDED)
+        if judgement.failed:
+            size = sum(len(tensor.canonical) for tensor in save.tensors)
+            yield Kill(save.id, save.rules, size, judgement.headline, judgement.diagnosis)
+
+
 def _is_nan(code):
     return code & 0x7FFF > 0x7F80
 
@@ -69,10 +78,15 @@ def _by_conversions(mutant):
             yield Kill(f"{case.rule} 0x{case.code:08X}", (case.rule,), 4, line)
 
 
+def _kills(mutant):
+    way = _by_conversions if mutant.convert else _by_saves if mutant.save else _by_vectors
+    return way(mutant)
+
+
 @functools.cache
 def kill_matrix():
     """Every mutant with its kills, in the table's order."""
-    return tuple((m, tuple(_by_conversions(m) if m.convert else _by_vectors(m))) for m in FAMILY)
+    return tuple((mutant, tuple(_kills(mutant))) for mutant in FAMILY)
 
 
 def telling(mutant, kills):
@@ -99,10 +113,11 @@ def _row(mutant, kills):
 HEAD = """\
 # Kill matrix
 
-Loaders that are wrong on purpose (`tests/mutants`), and the vectors that do not let them pass, judged by the
-policies that the specification recommends. Generated: `python tests/mutants/matrix.py --write`.
+Loaders and savers that are wrong on purpose (`tests/mutants`), and the vectors, conversions and saves that do not
+let them pass, judged by the policies that the specification recommends. Generated:
+`python tests/mutants/matrix.py --write`.
 
-| mutant | what is wrong | formats | killed by | rules | smallest vector | known bugs |
+| mutant | what is wrong | formats | killed by | rules | smallest | known bugs |
 |---|---|---|---:|---|---|---|
 """
 

@@ -14,6 +14,8 @@ from endianproof.spec import load_spec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from saver import Saver
+
 __all__ = ["Mutant", "Seam", "SeamGoneError", "observations"]
 
 
@@ -35,9 +37,9 @@ class Mutant:
     """One bug class: its name, what is wrong, the formats, what must become of it, and how it is made.
 
     `says` must stand in the first line of a report on a vector of one of `rules`; `bugs` are the real bugs of this
-    class; `machine` is the byte order of the machine that it happens on. It is made in one of four ways: `seams`
+    class; `machine` is the byte order of the machine that it happens on. It is made in one of five ways: `seams`
     in the reference's source; `spoil`, a function of spoil.py over each tensor that was loaded right; `around`, a
-    function of around.py over a whole load; `convert`, a function of convert.py.
+    function of around.py over a whole load; `convert`, a function of convert.py. `save` makes it a saver.
     """
 
     id: str
@@ -51,6 +53,7 @@ class Mutant:
     spoil: Callable | None = None
     around: Callable | None = None
     convert: Callable | None = None
+    save: Saver | None = None
 
 
 def _changed_source(mutant):

@@ -7,6 +7,7 @@ import pytest
 from family import FAMILY, UNMAPPED
 from matrix import PAGE, kill_matrix, page, telling
 from right import RECOMMENDED, observe, right
+from saver import Saver, saves
 
 from endianproof.conformance.examine import conclude
 from endianproof.spec import load_spec
@@ -29,6 +30,12 @@ def test_the_right_conversion_is_killed_by_nothing():
     for case in load_spec().conversions:
         if (case.source, case.target) == ("float32", "bfloat16") and case.result is not None:
             assert convert.right(case.code) == case.result
+
+
+def test_the_right_saver_is_killed_by_nothing():
+    for save in saves():
+        for machine in ("little", "big"):
+            assert not conclude(Saver().observe(save, machine), RECOMMENDED).failed, save.id
 
 
 @pytest.mark.parametrize("mutant", FAMILY, ids=lambda mutant: mutant.id)
