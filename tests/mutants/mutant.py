@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from saver import Saver
 
-__all__ = ["Mutant", "Seam", "SeamGoneError", "observations"]
+__all__ = ["Mutant", "Seam", "SeamGoneError", "changed_source", "observations"]
 
 
 class SeamGoneError(Exception):
@@ -56,7 +56,7 @@ class Mutant:
     save: Saver | None = None
 
 
-def _changed_source(mutant):
+def changed_source(mutant):
     """The changed modules of a mutant made by seams. Raises SeamGoneError."""
     files = {}
     for seam in mutant.seams:
@@ -68,7 +68,7 @@ def _changed_source(mutant):
 
 
 def _by_seams(mutant, vectors):
-    with variant(_changed_source(mutant)) as reference:
+    with variant(changed_source(mutant)) as reference:
         for vector in vectors:
             yield vector, observe(vector, mutant.machine, outcome(vector, reference))
 

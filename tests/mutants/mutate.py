@@ -24,7 +24,7 @@ from mutations import mutations
 from oracle import questions, wrong
 from variant import FILES, source, variant
 
-__all__ = ["every_mutation", "explained", "kill", "run"]
+__all__ = ["every_mutation", "explained", "kill", "run", "still_open"]
 
 TABLE = Path(__file__).with_name("survivors.yaml")
 SECONDS = 10
@@ -43,14 +43,23 @@ def every_mutation(files=FILES):
     return [one for one in found if (one.file, one.function) not in elsewhere]
 
 
+def _keyed(section):
+    """The entries of a section of the table by their keys. Raises where a key stands in it twice."""
+    entries = _table()[section]
+    keys = [(e["file"], e["function"], e["operator"], e["change"], e.get("number", 1)) for e in entries]
+    found = dict(zip(keys, entries, strict=True))
+    assert len(found) == len(entries), f"an entry stands twice in {section} of survivors.yaml"
+    return found
+
+
 def explained():
-    """The table of survivors: key to reason. Raises where a key stands in it twice."""
-    entries = _table()["survivors"]
-    reasons = {
-        (e["file"], e["function"], e["operator"], e["change"], e.get("number", 1)): e["reason"] for e in entries
-    }
-    assert len(reasons) == len(entries), "an entry stands twice in survivors.yaml"
-    return reasons
+    """Mutations that no vector can see: key to reason."""
+    return {key: entry["reason"] for key, entry in _keyed("survivors").items()}
+
+
+def still_open():
+    """Mutations that no vector sees yet: for each, a vector is to be written or a reason to be given."""
+    return set(_keyed("open"))
 
 
 def _limit():
@@ -101,22 +110,23 @@ def run(chosen):
 
 
 def main(arguments):
-    """Run them, print the survivors that nothing explains, and return the exit code."""
-    started, reasons = time.monotonic(), explained()
+    """Run them, print the survivors that the table does not have, and return the exit code."""
+    started, reasons, undecided = time.monotonic(), explained(), still_open()
     chosen = every_mutation(tuple(arguments) or FILES)
     survivors = run(chosen)
-    unexplained = [one for one in survivors if one.key not in reasons]
-    for one in unexplained:
+    new = [one for one in survivors if one.key not in reasons and one.key not in undecided]
+    for one in new:
         print(f"reference/{one.file}:{one.line} {one.function}: {one.operator}: {one.change} #{one.number}")
-    known = {one.key for one in survivors}
-    killed_after_all = [key for key in reasons if key[0] in {one.file for one in chosen} and key not in known]
-    for key in killed_after_all:
-        print("explained as a survivor, and killed or gone:", *key)
+    known, files = {one.key for one in survivors}, {one.file for one in chosen}
+    stale = [key for key in (*reasons, *undecided) if key[0] in files and key not in known]
+    for key in stale:
+        print("in the table, and killed or gone:", *key)
     print(
-        f"{len(chosen)} mutations: {len(chosen) - len(survivors)} killed, {len(survivors)} survived, of which "
-        f"{len(survivors) - len(unexplained)} explained; {time.monotonic() - started:.0f} s"
+        f"{len(chosen)} mutations: {len(chosen) - len(survivors)} killed, {len(survivors)} survived: "
+        f"{len(known & reasons.keys())} explained, {len(known & undecided)} open, {len(new)} new; "
+        f"{time.monotonic() - started:.0f} s"
     )
-    return 1 if unexplained or killed_after_all else 0
+    return 1 if new or stale else 0
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import convert
 import pytest
 from family import FAMILY, UNMAPPED
 from matrix import PAGE, kill_matrix, page, telling
+from mutant import changed_source
 from right import RECOMMENDED, observe, right
 from saver import Saver, saves
 
@@ -40,6 +41,7 @@ def test_the_right_saver_is_killed_by_nothing():
 
 @pytest.mark.parametrize("mutant", FAMILY, ids=lambda mutant: mutant.id)
 def test_a_mutant_is_killed_by_a_rule_and_with_the_words_that_it_names(mutant):
+    changed_source(mutant)
     kills = dict(kill_matrix())[mutant]
     assert kills, f"no vector sees that {mutant.what}"
     named = [kill for kill in kills if set(kill.rules) & set(mutant.rules)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from mutate import every_mutation, explained, kill, run
+from mutate import every_mutation, explained, kill, run, still_open
 from mutations import mutations
 from oracle import questions, wrong
 from variant import FILES, variant
@@ -28,9 +28,10 @@ def test_every_survivor_of_the_table_is_a_mutation_of_the_code_as_it_is():
     assert not gone, f"not in the code any more: {sorted(gone)}"
 
 
-def test_a_sample_of_mutations_is_killed_by_vectors_or_explained():
+def test_a_sample_of_mutations_is_killed_by_vectors_or_in_the_table():
     chosen = sorted(every_mutation(FILES), key=mixed)[:SAMPLE]
-    assert [one.key for one in run(chosen) if one.key not in explained()] == []
+    known = explained().keys() | still_open()
+    assert [one.key for one in run(chosen) if one.key not in known] == []
 
 
 def test_a_mutation_that_never_ends_is_killed_by_its_time(monkeypatch):
