@@ -282,6 +282,23 @@ NAMES = (
         ("    _check_metadata(parsed, header, metadata_key)\n", ""),
     ),
     _mutant(
+        "minus-zero",
+        "minus zero is zero",
+        ACCEPTED,
+        "ST-JSON-16",
+        ('return _MinusZero() if digits == "-0" else', "return"),
+    ),
+    _mutant(
+        "entries-unknown-dropped",
+        "an entry that is no object describes no tensor",
+        ACCEPTED,
+        "ST-JSON-19",
+        (
+            "pair for pair in parsed.pairs if pair[0] != metadata_key]",
+            "pair for pair in parsed.pairs if pair[0] != metadata_key and isinstance(pair[1], _Object)]",
+        ),
+    ),
+    _mutant(
         "metadata-required",
         "a file without metadata is refused",
         REFUSED,

@@ -34,6 +34,20 @@ def storage_from_its_beginning(tensor, save, _machine):
     return held[: len(tensor.canonical)].ljust(len(tensor.canonical), b"\0")
 
 
+def bits_ignored(tensor, _save, _machine):
+    """Lazy conjugates and negatives as they lie in memory: the signs of parts turned back."""
+    parts = 2 if TYPES[tensor.dtype].component else 1
+    if not tensor.bits:
+        return tensor.canonical
+    negative, conjugate = "negative" in tensor.bits, "conjugate" in tensor.bits
+    turned = (negative, negative != conjugate)[:parts]
+    size = TYPES[tensor.dtype].itemsize // parts
+    data = bytearray(tensor.canonical)
+    for number, place in enumerate(range(size - 1, len(data), size)):
+        data[place] ^= 0x80 if turned[number % parts] else 0
+    return bytes(data)
+
+
 def refusing(*dtypes):
     def refuse(save):
         bad = [t.dtype for t in save.tensors if t.dtype in dtypes]
@@ -73,6 +87,7 @@ SAVERS = (
         "ignored",
         "ST-W-01",
         Saver(data=storage_from_its_beginning),
+        bugs=["safetensors#825"],
         machine="little",
     ),
     _mutant(
@@ -155,5 +170,21 @@ SAVERS = (
         WRITTEN,
         "ST-W-03 ST-W-04",
         Saver(whole=lambda file: file + b"\n"),
+    ),
+    _mutant(
+        "bits-ignored",
+        "lazy conj and neg bits are not looked at",
+        "values differ",
+        "ST-W-01",
+        Saver(data=bits_ignored),
+        ["safetensors#831"],
+    ),
+    _mutant(
+        "metadata-name",
+        "a tensor called __metadata__ is saved",
+        "tensors were saved that must be refused",
+        "ST-W-08",
+        Saver(must=lambda _save: ""),
+        ["OBSERVED-ST-SAVE-NAME"],
     ),
 )

@@ -31,18 +31,23 @@ def nothing_refused(_save):
     return ""
 
 
+def must_refuse(save):
+    return "not to be saved" if save.verdict == "reject" else ""
+
+
 @dataclass(frozen=True)
 class Saver:
     """A saver; every field is a seam with the right thing in it."""
 
     data: Callable = canonical  # the bytes of a tensor in the file
-    dtype: Callable = lambda tensor: NAMES[tensor.dtype]
+    dtype: Callable = lambda tensor: NAMES.get(tensor.dtype, tensor.dtype)
     shape: Callable = lambda tensor: list(tensor.shape)
     name: Callable = lambda tensor: tensor.name
     pad: bytes = b" "
     align: int = 8
     length_order: str = "little"
     refuse: Callable = nothing_refused
+    must: Callable = must_refuse
     after: Callable = canonical  # the caller's tensor afterwards
     again: Callable = canonical  # as `data`, in the second save
     whole: Callable = lambda file: file
@@ -61,7 +66,7 @@ class Saver:
 
     def observe(self, save, machine):
         """What this saver does with a save, on a machine of this byte order."""
-        reason = _must_refuse(save) or self.refuse(save)
+        reason = self.must(save) or self.refuse(save)
         if reason:
             outcome = Outcome(OutcomeKind.REJECTED, error_type="ValueError", message=reason)
             return SaveObservation(save, machine, outcome)
@@ -74,10 +79,6 @@ class Saver:
     def _afterwards(self, tensor, save, machine):
         data = self.after(tensor, save, machine)
         return LoadedTensor(tensor.name, tensor.dtype, tensor.shape, hashlib.sha256(data).hexdigest(), data)
-
-
-def _must_refuse(save):
-    return "not to be saved" if save.verdict == "reject" else ""
 
 
 def saves():
