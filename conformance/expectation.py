@@ -1,5 +1,7 @@
 """What a conforming loader must do with a file that is no vector: by its drawn tensors, or by the reference.
 
+A drawn file must be loaded, or may be where a loader may refuse the format as a whole (torch-tar).
+
 A damaged file has no verdict of its own, so the reference says what it is. Only a MUST decides:
 
 - refused by a MUST rule: the loader must refuse it too;
@@ -13,6 +15,7 @@ A crash, a hang, a second load that differs and a file that was changed are wron
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -109,8 +112,14 @@ def _by_reference(path: Path) -> Expectation:
     return Expectation("may", f"still valid: {_contents(tensors)}", tensors)
 
 
+@functools.cache
+def _must_be_read(form_name: str) -> bool:
+    """Whether a conforming loader may not refuse the format as a whole: then a vector says so."""
+    return any(template.verdict == "accept" for template in load_spec().formats[form_name].templates)
+
+
 def expectation_of(file: File, path: Path) -> Expectation:
     """What a conforming loader must do with `file`, which lies at `path`. Raises OSError."""
     if file.tensors is None:
         return _by_reference(path)
-    return Expectation("accept", _contents(file.tensors), file.tensors)
+    return Expectation("accept" if _must_be_read(file.format) else "may", _contents(file.tensors), file.tensors)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from endianproof.spec import ElementType, Format
 
-__all__ = ["change", "write"]
+__all__ = ["archive", "change", "write"]
 
 
 _FOLDERS = st.sampled_from(("archive", "model", "a b", "\u00e9"))
@@ -36,18 +36,23 @@ _EDITS: SearchStrategy[Mapping[str, Any]] = st.one_of(
 )
 
 
-def write(draw: DrawFn, form: Format, elements: SearchStrategy[ElementType]) -> Mapping[str, Any]:
-    """A `write` of up to four tensors, in any archive that a writer may make of them."""
-    objects = contents(draw, elements)
-    archive = {
+def archive(draw: DrawFn) -> Mapping[str, Any]:
+    """The keys of a `write` that say how the archive is made."""
+    return {
         "alignment": draw(_ALIGNMENTS),
         "descriptors": draw(_DESCRIPTORS),
         "folder": draw(_FOLDERS),
         "zip64": draw(_ZIP64),
     }
+
+
+def write(draw: DrawFn, form: Format, elements: SearchStrategy[ElementType]) -> Mapping[str, Any]:
+    """A `write` of up to four tensors, in any archive that a writer may make of them."""
+    objects = contents(draw, elements)
+    made = archive(draw)
     # Without the record that names it, the byte order is the default one.
     minimal = objects["byte_order"] == form.layout["default_byte_order"] and not draw(_BOOLEANS)
-    return {**objects, **archive, "minimal": minimal}
+    return {**objects, **made, "minimal": minimal}
 
 
 def change(draw: DrawFn, written: Mapping[str, Any], form: Format) -> Mapping[str, Any]:

@@ -1,8 +1,9 @@
 """A drawn file, and how it comes about: encoded from a drawn `write`, or damaged after that.
 
 What a format adds is the module `_draw_a_b` for format `a-b`: `write` draws a description in the words of the
-specification, and `edit` (of the bytes) or `change` (for the encoder) damages what only this format has. A format
-without such a module is drawn from the vectors that its specification writes.
+specification, and `edit` (of the bytes) or `change` (for the encoder) damages what only this format has; `dtypes`
+are the element types that it writes, where those are not all. A format without such a module is drawn from the
+vectors that its specification writes.
 """
 
 from __future__ import annotations
@@ -93,8 +94,9 @@ def _encode(write: Mapping[str, Any], change: Mapping[str, Any] | None, form: Fo
 
 def elements_of(form: Format, dtypes: Sequence[str] | None) -> list[ElementType]:
     """The format's element types, or those of them that are named. Raises ValueError where none is left."""
-    types = load_spec().element_types
-    own = dict.fromkeys(form.element_types.values())
+    types, drawer = load_spec().element_types, _module("draw_", form.name)
+    written = drawer.dtypes(form) if hasattr(drawer, "dtypes") else form.element_types.values()
+    own = dict.fromkeys(written)
     chosen = [types[name] for name in own if dtypes is None or name in dtypes]
     if not chosen:
         raise ValueError(f"{form.name} has none of {', '.join(dtypes or ())}; it has {', '.join(own)}")
