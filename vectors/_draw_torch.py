@@ -13,7 +13,7 @@ from endianproof.vectors._draw import NAMES, Layout, contiguous, slack, values_o
 from endianproof.vectors._encoded import c_strides
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Iterable, Mapping
 
     from hypothesis.strategies import DrawFn, SearchStrategy
 
@@ -29,7 +29,7 @@ _FIRST_VIEW = 100  # storages and views have their keys from one set of numbers
 
 
 def _layout(draw: DrawFn, element: ElementType) -> Layout:
-    """A view of any kind; of elements that share a byte, one in C order whose last size fills whole bytes (PT-DT-03)."""
+    """A view of any kind; or, of elements that share a byte, in C order with a last size of whole bytes."""
     if element.bits % 8 == 0:
         return view(draw)
     shape, per_byte = contiguous(draw, element).shape, 8 // element.bits
@@ -41,8 +41,6 @@ def contents(
     draw: DrawFn, elements: SearchStrategy[ElementType], names_of: SearchStrategy[list[str]] = _NAMES
 ) -> dict[str, Any]:
     """The keys `byte_order`, `container`, `storages` and `tensors` of a `write`: up to four tensors."""
-    # What packs several elements into a byte has no strides (PT-DT-03): the vectors hold it.
-    elements = elements.filter(lambda element: element.bits % 8 == 0)
     storages: dict[str, Mapping[str, Any]] = {}
     tensors: list[Mapping[str, Any]] = []
     names = list(draw(names_of))
@@ -75,11 +73,11 @@ def contents(
     }
 
 
-def with_views(draw: DrawFn, objects: Mapping[str, Any], typed: Collection[str]) -> dict[str, Any]:
+def with_views(draw: DrawFn, objects: Mapping[str, Any], typed: Iterable[str]) -> dict[str, Any]:
     """The keys `storages`, `tensors` and `views`: some storages of the `typed` types made views of larger ones."""
-    storages, views = dict(objects["storages"]), {}
+    storages, views, of = dict(objects["storages"]), {}, set(typed)
     for key, storage in objects["storages"].items():
-        if storage["dtype"] in typed and draw(_BOOLEANS):
+        if storage["dtype"] in of and draw(_BOOLEANS):
             before, numel = draw(_FEW), storage["numel"]
             storages[key] = {**storage, "numel": before + numel + draw(_FEW)}
             views[str(_FIRST_VIEW + int(key))] = {"storage": key, "offset": before, "numel": numel}

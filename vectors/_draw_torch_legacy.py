@@ -39,7 +39,7 @@ def write(draw: DrawFn, form: Format, elements: SearchStrategy[ElementType]) -> 
 def change(draw: DrawFn, written: Mapping[str, Any], _form: Format) -> Mapping[str, Any]:
     """A `change` of one pickle or storage, most often of the pickle with the objects; or of all the counts."""
     keys = list(written["storages"])
-    if keys and draw(_BOOLEANS):
+    if draw(_BOOLEANS) and keys:
         return (
             {"count": {"with": draw(_COUNTS)}} if draw(_BOOLEANS) else _section(draw, [f"data {k}" for k in keys])
         )
