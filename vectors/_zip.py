@@ -99,6 +99,15 @@ def _sizes(record: Record) -> dict[str, int]:
     return {"crc32": record.crc32, "compressed_size": len(record.stored), "size": len(record.data)}
 
 
+def _packed(structure: str, fields: Sequence[Mapping[str, Any]], values: Mapping[str, Any]) -> bytes:
+    """The structure's bytes. Raises ValueError where a field of it has no value, so that none is zero unsaid."""
+    ids = [field["id"] for field in fields]
+    given = {"signature", *values, *(field["size"] for field in fields if "size" in field)}
+    if missing := {name for name in ids if name not in given or ids.count(name) > 1}:
+        raise ValueError(f"{structure}: nothing says what {min(missing)} is, or two fields are called so")
+    return pack(fields, values)
+
+
 class _Writer:
     def __init__(self, archive: Archive, layout: Mapping[str, Any]) -> None:
         self.archive, self.layout = archive, layout
@@ -126,7 +135,7 @@ class _Writer:
             new = {key: places.get(value, value) for key, value in lie.get("set", {}).items()}
             new |= {key: values.get(key, 0) + number for key, number in lie.get("add", {}).items()}
             values = {**values, **{key: v.encode() if isinstance(v, str) else v for key, v in new.items()}}
-        return pack(self.layout[structure], values)
+        return _packed(structure, self.layout[structure], values)
 
     def extra_field(self, tag: int, body: bytes) -> bytes:
         return pack(self.layout["extra_field"], {"tag": tag, "body": body})
@@ -156,6 +165,7 @@ class _Writer:
             "flags": flags["utf8"] | (flags["data_descriptor"] if described else 0),
             "method": self.layout["methods"][record.method],
             "name": record.name.encode(),
+            **dict.fromkeys(("version_needed", "time", "date"), 0),  # as torch leaves them
         }
 
     def descriptor(self, record: Record, *, wide: bool) -> bytes:
@@ -171,7 +181,7 @@ class _Writer:
         sizes: dict[str, Any] = _sizes(record)
         wide = self.zip64_extra(sizes, always=self.archive.zip64 == "local")
         bare = len(pack(self.layout["local_file_header"], {"name": record.name.encode(), "extra": wide}))
-        stated = sizes if self.archive.descriptors == "none" else {}
+        stated = sizes if self.archive.descriptors == "none" else dict.fromkeys(sizes, 0)
         values = {**self.common(record), **stated, "extra": wide + self.padding(bare)}
         self.add(self.pack("local_file_header", values, record.name))
         self.places.setdefault(record.name, self.at)
@@ -184,11 +194,13 @@ class _Writer:
         values: dict[str, Any] = {**_sizes(record), "local_header_offset": at}
         extra = self.zip64_extra(values, always=self.archive.zip64 in ("fields", "local"))
         self.structures.setdefault(f"entry of {record.name}", self.at)
-        values = {**self.common(record), **values, "extra": extra}
+        attributes = {"internal_attributes": 0, "external_attributes": 0, "comment": b""}
+        values = {**self.common(record), **values, **attributes, "version_made_by": 0, "disk": 0, "extra": extra}
         self.add(self.pack("central_directory_header", values, record.name))
 
     def ending(self, start: int, count: int) -> None:
         end = self.at
+        disks = {"disk": 0, "directory_disk": 0}
         where = {
             "disk_entries": count,
             "entries": count,
@@ -198,6 +210,7 @@ class _Writer:
         if self.archive.zip64 != "none":
             body = {
                 **where,
+                **disks,
                 "version_made_by": _VERSION_MADE_BY,
                 "version_needed": _VERSION_NEEDED,
                 # APPNOTE 4.3.14.1: without signature and this field
@@ -206,14 +219,14 @@ class _Writer:
             self.structures["zip64 end"] = self.at
             self.add(self.pack("zip64_end_of_central_directory", body))
             self.structures["zip64 locator"] = self.at
-            self.add(self.pack("zip64_locator", {"end_offset": end, "disks": 1}))
+            self.add(self.pack("zip64_locator", {"disk": 0, "end_offset": end, "disks": 1}))
         if self.archive.zip64 in ("fields", "local"):
             where = {"disk_entries": _FILLED[2], "entries": _FILLED[2]} | dict.fromkeys(
                 ("directory_size", "directory_offset"), _FILLED[4]
             )
         where["directory_offset"] = min(where["directory_offset"], _FILLED[4])
         self.structures["end"] = self.at
-        self.add(self.pack("end_of_central_directory", {**where, "comment": self.archive.comment}))
+        self.add(self.pack("end_of_central_directory", {**where, **disks, "comment": self.archive.comment}))
 
 
 def write_zip(records: Sequence[Record], archive: Archive, layout: Mapping[str, Any]) -> Written:
