@@ -34,18 +34,30 @@ def read_integer(kind: str, data: memoryview, at: int) -> tuple[int, int]:
     return int.from_bytes(data[at:end], order, signed=signed), end
 
 
+def _read_field(
+    field: Mapping[str, Any], values: Mapping[str, Any], data: memoryview, at: int
+) -> tuple[int | memoryview, int]:
+    """A field's value, and the byte after it; `values` are those of the fields before it."""
+    if "type" in field:
+        return read_integer(field["type"], data, at)
+    contents = bytes(field["contents"]) if "contents" in field else None
+    size = len(contents) if contents is not None else field["size"]
+    size = values[size] if isinstance(size, str) else size
+    piece = data[at : at + size]
+    if len(piece) < size or (contents is not None and piece != contents):
+        what = field.get("id", field.get("doc"))
+        raise Truncated(at, f"{bytes(piece[:8]).hex() or 'nothing'} where {what} should be")
+    return piece, at + size
+
+
 def read_fields(fields: Sequence[Mapping[str, Any]], data: memoryview, at: int) -> tuple[dict[str, Any], int]:
-    """The values of a sequence of fields by their ids, and the byte after the last. Raises Truncated."""
+    """The values of a sequence of fields by their ids, and the byte after the last. Raises Truncated.
+
+    Of fields without an id, `contents` must be there; another writer may have another `value`.
+    """
     values: dict[str, Any] = {}
     for field in fields:
-        if "type" in field:
-            values[field["id"]], at = read_integer(field["type"], data, at)
-            continue
-        contents = bytes(field["contents"]) if "contents" in field else None
-        size = len(contents) if contents is not None else field["size"]
-        size = values[size] if isinstance(size, str) else size
-        piece = data[at : at + size]
-        if len(piece) < size or (contents is not None and piece != contents):
-            raise Truncated(at, f"{bytes(piece[:8]).hex() or 'nothing'} where {field['id']} should be")
-        values[field["id"]], at = piece, at + size
+        value, at = _read_field(field, values, data, at)
+        if "id" in field:
+            values[field["id"]] = value
     return values, at

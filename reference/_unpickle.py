@@ -146,7 +146,7 @@ def _new_object(machine: Machine, _: Any) -> None:
 
 def _protocol(machine: Machine, number: int) -> None:
     """The opcodes decide what can be read; the number alone does not."""
-    if machine.position or number < machine.layout["protocols"][0]:
+    if machine.position or number < machine.layout["protocol"]:
         raise machine.refuse(f"PROTO {number}", "PROTO at the beginning, of protocol 2 or later", "PT-PKL-04")
 
 

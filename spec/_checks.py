@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from endianproof.spec._contents import complaints
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -45,6 +47,8 @@ def check(spec: Spec) -> Spec:
             if policy not in used:
                 raise SpecError(f"{form.name}: policy {policy.name!r} is used by no vector and no save")
         _check_fields(form.layout, f"{form.name}: layout")
+        for complaint in complaints(form, spec.element_types):
+            raise SpecError(complaint)
         for template in form.templates:
             _check_template(template, form, spec)
         for save in form.saves:
@@ -53,6 +57,11 @@ def check(spec: Spec) -> Spec:
     untested = [rule.id for rule in spec.rules.values() if rule.id not in tested and not rule.withdrawn]
     if untested:
         raise SpecError(f"rule {untested[0]} has no vector and no save")
+    withdrawn = [rule.id for rule in spec.rules.values() if rule.id in tested and rule.withdrawn]
+    if withdrawn:
+        raise SpecError(
+            f"rule {withdrawn[0]} is withdrawn, and still has a vector or a save: take it from `rules`"
+        )
     _check_bugs(spec)
     return spec
 
@@ -73,7 +82,7 @@ def _check_fields(value: Any, where: str) -> None:
             and field["size"] not in integers,
         }
         _refuse(problems, where)
-        if "type" in field:
+        if "type" in field and "id" in field:
             integers.add(field["id"])
 
 

@@ -166,25 +166,30 @@ def _is_format(name: str) -> bool:
 
 
 def _parts(documents: Documents) -> dict[str, Any]:
-    return {document["part"]: document for name, document in documents.items() if name.startswith("parts/")}
+    parts = {name: document for name, document in documents.items() if name.startswith("parts/")}
+    return {document.get("part", name): document for name, document in parts.items()}
 
 
 def _shared(documents: Documents) -> dict[str, Any]:
     """What a format can use: the parts, and what another format has of its own."""
-    formats = {document["format"]: document for name, document in documents.items() if _is_format(name)}
+    named = {name: document for name, document in documents.items() if _is_format(name)}
+    formats = {document.get("format", name): document for name, document in named.items()}
     return {**_parts(documents), **formats}
 
 
 def _with_parts(document: Mapping[str, Any], parts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """A format's document with what the parts that it uses share; sources and rules keep to their own files."""
-    whole = dict(document)
-    for name in whole.pop("uses", ()):
+    whole, form = dict(document), document.get("format", "a format without a name")
+    used = list(whole.pop("uses", ()))
+    if used != sorted(used):
+        raise SpecError(f"{form}: uses is in alphabetical order")
+    for name in used:
         if name not in parts:
-            raise SpecError(f"{document['format']}: uses {name!r}, which is no file of spec/parts, and no format")
+            raise SpecError(f"{form}: uses {name!r}, which is no file of spec/parts, and no format")
         for section in _SHARED:
             own, shared = whole.get(section, {}), parts[name].get(section, {})
             if twice := own.keys() & shared.keys():
-                raise SpecError(f"{document['format']}: {section}: {min(twice)!r} is in {name} too")
+                raise SpecError(f"{form}: {section}: {min(twice)!r} is in {name} too")
             whole[section] = {**own, **shared}
     return whole
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from endianproof.vectors._encoded import Encoded, Placed, c_strides
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from endianproof.spec import Format, SaveTemplate, Spec, VectorTemplate
 
@@ -113,6 +113,13 @@ def recipes(form: Format) -> dict[str, Recipe]:
     return found
 
 
+def _check_adjusted(recipe: Recipe, tensors: Sequence[Placed]) -> None:
+    names = {tensor.name for tensor in tensors}
+    for key in ("renames", "reshapes"):
+        if unknown := getattr(recipe.template, key).keys() - names:
+            raise ValueError(f"{recipe.id}: {key}: there is no tensor {min(unknown)!r}; there are {sorted(names)}")
+
+
 def _adjusted(tensor: Placed, template: VectorTemplate) -> Placed:
     """What a change that leaves the file loadable makes of a tensor's name or shape."""
     shape = template.reshapes.get(tensor.name, tensor.shape)
@@ -136,4 +143,5 @@ def encode_recipe(recipe: Recipe, siblings: Mapping[str, Recipe], form: Format, 
     encoded: Encoded = encoder.encode(write, recipe.change, form, spec)
     if recipe.template.verdict == "reject":
         return Encoded(encoded.contents)
+    _check_adjusted(recipe, encoded.tensors)
     return Encoded(encoded.contents, tuple(_adjusted(tensor, recipe.template) for tensor in encoded.tensors))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from endianproof.vectors._sparse import Data
 
-__all__ = ["pack", "pack_data", "pack_integer"]
+__all__ = ["pack", "pack_data", "pack_integer", "size_of"]
 
 
 def pack_integer(kind: str, value: int) -> bytes:
@@ -20,12 +20,20 @@ def pack_integer(kind: str, value: int) -> bytes:
     return (value % (1 << 8 * size)).to_bytes(size, "big" if kind.endswith("be") else "little")
 
 
+def size_of(fields: Sequence[Mapping[str, Any]]) -> int:
+    """The bytes that fields take without those whose size another field says."""
+    sizes = [len(entry["contents"]) for entry in fields if "contents" in entry]
+    sizes += [int(entry["type"][1]) for entry in fields if "type" in entry]
+    sizes += [entry["size"] for entry in fields if isinstance(entry.get("size"), int)]
+    return sum(sizes)
+
+
 def _field(entry: Mapping[str, Any], values: Mapping[str, Any]) -> Data:
     if "contents" in entry:
         return bytes(entry["contents"])
     if "type" in entry:
-        return pack_integer(entry["type"], values.get(entry["id"], 0))
-    value, size = values.get(entry["id"], b""), entry.get("size")
+        return pack_integer(entry["type"], entry["value"] if "value" in entry else values[entry["id"]])
+    value, size = values[entry["id"]] if "id" in entry else b"", entry.get("size")
     if not isinstance(size, int):
         return value if isinstance(value, Sparse) else bytes(value)
     if len(value) > size:
@@ -34,17 +42,19 @@ def _field(entry: Mapping[str, Any], values: Mapping[str, Any]) -> Data:
 
 
 def pack_data(fields: Sequence[Mapping[str, Any]], values: Mapping[str, Any]) -> Data:
-    """The bytes of all fields; a field without a value is zero or empty. Lengths follow from what they count.
+    """The bytes of all fields: of those with an id the values, of the others what they always hold.
 
-    A field of a fixed size is filled with zeros. Raises ValueError for a value that no field takes or
-    that is too long for its field.
+    Lengths follow from what they count; a field of a fixed size is filled with zeros. Raises ValueError for a
+    field without a value, for a value that no field takes, and for one that is too long for its field.
     """
     sized = [entry for entry in fields if isinstance(entry.get("size"), str)]
-    counted = {entry["size"]: len(values.get(entry["id"], b"")) for entry in sized}
-    known = {entry["id"] for entry in fields}
-    if not values.keys() <= known:
-        raise ValueError(f"no field for {sorted(values.keys() - known)}")
-    return join(_field(entry, {**counted, **values}) for entry in fields)
+    counted = {entry["size"]: len(values.get(entry.get("id", ""), b"")) for entry in sized}
+    known = {entry["id"] for entry in fields if "id" in entry}
+    given = {**counted, **values}
+    if given.keys() != known:
+        missing, extra = sorted(known - given.keys()), sorted(given.keys() - known)
+        raise ValueError(f"no field for {extra}, no value for {missing}")
+    return join(_field(entry, given) for entry in fields)
 
 
 def pack(fields: Sequence[Mapping[str, Any]], values: Mapping[str, Any]) -> bytes:

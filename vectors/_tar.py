@@ -37,7 +37,7 @@ def _digits(value: int, size: int, base: int) -> bytes:
 
 def _header(member: Member, layout: Mapping[str, Any]) -> bytes:
     fields, base = layout["header"], layout["number_base"]
-    sizes = {entry["id"]: entry.get("size", 0) for entry in fields}
+    sizes = {entry["id"]: entry["size"] for entry in fields if "id" in entry}
     numbers = {"mode": layout["mode"], "uid": 0, "gid": 0, "size": len(member.data), "mtime": 0}
     values = {name: _digits(number, sizes[name], base) for name, number in numbers.items()}
     values |= {"name": member.name.encode(), "kind": layout["kinds"][member.kind].encode()}

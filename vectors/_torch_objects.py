@@ -316,7 +316,7 @@ def torch_pickle(
 ) -> bytes:
     """The pickle of that object."""
     pickle = form.layout["pickle"]
-    style = Style(change.get("style", pickle["protocols"][0]), change.get("first_memo", 0))
+    style = Style(change.get("style", pickle["protocol"]), change.get("first_memo", 0))
     return write_pickle(
         torch_object(views, write, change, form),
         change.get("protocol", style.protocol),

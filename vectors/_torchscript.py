@@ -95,6 +95,13 @@ class _Modules:
         return [(record, text), *below]
 
 
+def _check_parameters(write: Mapping[str, Any]) -> None:
+    """A class lists its parameters in the order of the tensors. Raises ValueError for a list in another."""
+    wanted = tuple(write.get("parameters", ()))
+    if tuple(tensor["name"] for tensor in write["tensors"] if tensor["name"] in wanted) != wanted:
+        raise ValueError(f"parameters {', '.join(wanted)} are not in the order of the tensors")
+
+
 def _frozen(value: Any) -> Any:
     """Lists as the YAML gives them, which are tuples."""
     if isinstance(value, dict):
@@ -105,12 +112,13 @@ def _frozen(value: Any) -> Any:
 def encode(write: Mapping[str, Any], change: Mapping[str, Any] | None, form: Format, spec: Spec) -> Encoded:
     """The file that `write` describes, with at most one change. Raises ValueError for what it does not know."""
     form = _script_form(form)
+    _check_parameters(write)
     modules = _Modules(write, form)
     texts: dict[str, str] = {}
     for name, text in modules.sources(modules.tree):
         texts[name] = texts.get(name, "") + text
     script, opcodes = form.layout["script"], form.layout["pickle"]["opcodes"]
     more = [Record(name, text.encode()) for name, text in texts.items()]
-    more.append(Record(script["constants"], write_pickle((), form.layout["pickle"]["protocols"][0], opcodes)))
+    more.append(Record(script["constants"], write_pickle((), form.layout["pickle"]["protocol"], opcodes)))
     inner = {key: value for key, value in write.items() if key not in _OWN}
     return _torch_zip.encode({**inner, "root": _frozen(modules.object(modules.tree))}, change, form, spec, more)

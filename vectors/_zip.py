@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from endianproof.vectors._sparse import crc32, join, plain
-from endianproof.vectors._structs import pack
+from endianproof.vectors._structs import pack, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Archive", "Record", "Written", "write_zip"]
 
-_VERSION_NEEDED = 45  # of the zip64 structures
-_VERSION_MADE_BY = 0x031E
 _FILLED = {2: 0xFFFF, 4: 0xFFFFFFFF}
 
 
@@ -99,15 +97,6 @@ def _sizes(record: Record) -> dict[str, int]:
     return {"crc32": record.crc32, "compressed_size": len(record.stored), "size": len(record.data)}
 
 
-def _packed(structure: str, fields: Sequence[Mapping[str, Any]], values: Mapping[str, Any]) -> bytes:
-    """The structure's bytes. Raises ValueError where a field of it has no value, so that none is zero unsaid."""
-    ids = [field["id"] for field in fields]
-    given = {"signature", *values, *(field["size"] for field in fields if "size" in field)}
-    if missing := {name for name in ids if name not in given or ids.count(name) > 1}:
-        raise ValueError(f"{structure}: nothing says what {min(missing)} is, or two fields are called so")
-    return pack(fields, values)
-
-
 class _Writer:
     def __init__(self, archive: Archive, layout: Mapping[str, Any]) -> None:
         self.archive, self.layout = archive, layout
@@ -135,7 +124,7 @@ class _Writer:
             new = {key: places.get(value, value) for key, value in lie.get("set", {}).items()}
             new |= {key: values.get(key, 0) + number for key, number in lie.get("add", {}).items()}
             values = {**values, **{key: v.encode() if isinstance(v, str) else v for key, v in new.items()}}
-        return _packed(structure, self.layout[structure], values)
+        return pack(self.layout[structure], values)
 
     def extra_field(self, tag: int, body: bytes) -> bytes:
         return pack(self.layout["extra_field"], {"tag": tag, "body": body})
@@ -153,7 +142,7 @@ class _Writer:
         alignment, tag = self.archive.alignment, self.archive.padding
         if not alignment:
             return b""
-        empty = len(self.extra_field(0, b""))
+        empty = size_of(self.layout["extra_field"])
         fill = (self.archive.beyond - self.at - header - empty) % alignment
         body = bytes([self.layout["padding_byte"]]) * fill
         return self.extra_field(self.layout["extra_tags"]["padding"] if tag is None else tag, body)
@@ -165,7 +154,6 @@ class _Writer:
             "flags": flags["utf8"] | (flags["data_descriptor"] if described else 0),
             "method": self.layout["methods"][record.method],
             "name": record.name.encode(),
-            **dict.fromkeys(("version_needed", "time", "date"), 0),  # as torch leaves them
         }
 
     def descriptor(self, record: Record, *, wide: bool) -> bytes:
@@ -180,7 +168,7 @@ class _Writer:
         self.structures.setdefault(f"header of {record.name}", self.at)
         sizes: dict[str, Any] = _sizes(record)
         wide = self.zip64_extra(sizes, always=self.archive.zip64 == "local")
-        bare = len(pack(self.layout["local_file_header"], {"name": record.name.encode(), "extra": wide}))
+        bare = size_of(self.layout["local_file_header"]) + len(record.name.encode()) + len(wide)
         stated = sizes if self.archive.descriptors == "none" else dict.fromkeys(sizes, 0)
         values = {**self.common(record), **stated, "extra": wide + self.padding(bare)}
         self.add(self.pack("local_file_header", values, record.name))
@@ -194,8 +182,7 @@ class _Writer:
         values: dict[str, Any] = {**_sizes(record), "local_header_offset": at}
         extra = self.zip64_extra(values, always=self.archive.zip64 in ("fields", "local"))
         self.structures.setdefault(f"entry of {record.name}", self.at)
-        attributes = {"internal_attributes": 0, "external_attributes": 0, "comment": b""}
-        values = {**self.common(record), **values, **attributes, "version_made_by": 0, "disk": 0, "extra": extra}
+        values = {**self.common(record), **values, "extra": extra}
         self.add(self.pack("central_directory_header", values, record.name))
 
     def ending(self, start: int, count: int) -> None:
@@ -208,18 +195,12 @@ class _Writer:
             "directory_offset": start,
         }
         if self.archive.zip64 != "none":
-            body = {
-                **where,
-                **disks,
-                "version_made_by": _VERSION_MADE_BY,
-                "version_needed": _VERSION_NEEDED,
-                # APPNOTE 4.3.14.1: without signature and this field
-                "record_size": len(pack(self.layout["zip64_end_of_central_directory"], {})) - 12,
-            }
+            # APPNOTE 4.3.14.1: without signature and this field
+            body = {**where, **disks, "record_size": size_of(self.layout["zip64_end_of_central_directory"]) - 12}
             self.structures["zip64 end"] = self.at
             self.add(self.pack("zip64_end_of_central_directory", body))
             self.structures["zip64 locator"] = self.at
-            self.add(self.pack("zip64_locator", {"disk": 0, "end_offset": end, "disks": 1}))
+            self.add(self.pack("zip64_locator", {"end_offset": end}))
         if self.archive.zip64 in ("fields", "local"):
             where = {"disk_entries": _FILLED[2], "entries": _FILLED[2]} | dict.fromkeys(
                 ("directory_size", "directory_offset"), _FILLED[4]

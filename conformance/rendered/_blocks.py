@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-__all__ = ["Block", "Heading", "Items", "Page", "Table", "Text"]
+__all__ = ["Block", "Heading", "Items", "Page", "Table", "Text", "anchor_of"]
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,16 @@ class Items:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: a head, and rows as wide."""
+    """A table: a head, and rows as wide; with `of_rules`, the first of a row is a rule's id, and a link to it."""
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    of_rules: bool = False
+
+
+def anchor_of(rule_id: str) -> str:
+    """What links to a rule name."""
+    return rule_id.lower()
 
 
 Block: TypeAlias = Heading | Text | Items | Table

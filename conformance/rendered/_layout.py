@@ -38,7 +38,8 @@ def _kind(field: Mapping[str, Any]) -> tuple[str, str]:
     if "type" in field:
         kind = field["type"]
         sign, order = _INTEGERS.get(kind[0], kind[0]), _ORDERS.get(kind[2:], "")
-        return kind[1], f"{sign} integer{order}"
+        value = f": {_value(field['value'])}" if "value" in field else ""
+        return kind[1], f"{sign} integer{order}{value}"
     if "size" in field:
         return f"{field['size']}", "bytes"
     return "the rest", "bytes"
@@ -54,7 +55,7 @@ def _is_sequence(value: Any) -> bool:
 
 
 def _fields(value: tuple[Mapping[str, Any], ...]) -> Table:
-    rows = tuple((str(field.get("id", "(signature)")), *_kind(field)) for field in value)
+    rows = tuple((str(field.get("id", field.get("doc"))), *_kind(field)) for field in value)
     return Table(("field", "size in bytes", "holds"), rows)
 
 

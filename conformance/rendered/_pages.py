@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from endianproof.conformance.rendered._blocks import Heading, Items, Page, Table, Text
+from endianproof.conformance.rendered._blocks import Heading, Items, Page, Table, Text, anchor_of
 from endianproof.conformance.rendered._layout import layout_blocks
 from endianproof.spec import sightings
 
@@ -22,10 +22,6 @@ implementations disagree; then a policy names the ways and, for SHOULD, the one 
 _VECTORS = """Vectors are golden files. `accept`: load exactly these bits. `reject`: refuse; the file differs in
 one thing from one that is accepted. `may`: either, as the policy has it. Saves are tensors that a saver is given.
 Names in braces stand for several vectors, one for each value."""
-
-
-def _anchor(rule_id: str) -> str:
-    return rule_id.lower()
 
 
 def _tests(rule: Rule, spec: Spec) -> list[str]:
@@ -49,7 +45,7 @@ def _policies_of(rule: Rule, spec: Spec) -> dict[str, Policy]:
 
 
 def _rule(rule: Rule, spec: Spec) -> Iterator[Block]:
-    yield Heading(3, f"{rule.id} ({rule.level})", _anchor(rule.id))
+    yield Heading(3, f"{rule.id} ({rule.level})", anchor_of(rule.id))
     yield Text(rule.statement)
     yield Text(rule.why, "Why")
     yield Text(f"{'; '.join(rule.sources)}. Since {rule.since}.", "Source")
@@ -77,7 +73,7 @@ def _choices(policy: Policy) -> str:
 def _rules(rules: Mapping[str, Rule], spec: Spec) -> Iterator[Block]:
     yield Heading(2, "Rules")
     rows = tuple((rule.id, rule.level, rule.statement) for rule in rules.values())
-    yield Table(("id", "level", "statement"), rows)
+    yield Table(("id", "level", "statement"), rows, of_rules=True)
     for rule in rules.values():
         yield from _rule(rule, spec)
 

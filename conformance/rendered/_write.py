@@ -6,7 +6,7 @@ import html
 import re
 from typing import TYPE_CHECKING
 
-from endianproof.conformance.rendered._blocks import Heading, Items, Text
+from endianproof.conformance.rendered._blocks import Heading, Items, Text, anchor_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,13 @@ def _markdown_block(block: Block) -> str:
         return (f"**{block.label}:** " if block.label else "") + _marked(block.text.strip())
     if isinstance(block, Items):
         return "\n".join(f"- {_marked(item)}" for item in block.items)
-    return "\n".join([_cells(block.head), "|" + " --- |" * len(block.head), *map(_cells, block.rows)])
+    rows = [_cells(row) for row in block.rows]
+    if block.of_rules:
+        rows = [
+            f"| [{row[0]}](#{anchor_of(row[0])}) {cells.removeprefix(f'| {row[0]} ')}"
+            for row, cells in zip(block.rows, rows, strict=True)
+        ]
+    return "\n".join([_cells(block.head), "|" + " --- |" * len(block.head), *rows])
 
 
 def as_markdown(page: Page) -> str:
@@ -53,8 +59,11 @@ def _plain(text: str) -> str:
     return re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(text))
 
 
-def _html_row(row: Sequence[str], tag: str) -> str:
-    return "<tr>" + "".join(f"<{tag}>{_plain(cell)}</{tag}>" for cell in row) + "</tr>"
+def _html_row(row: Sequence[str], tag: str, *, of_rules: bool = False) -> str:
+    cells = [_plain(cell) for cell in row]
+    if of_rules:
+        cells[0] = f'<a href="#{anchor_of(row[0])}">{cells[0]}</a>'
+    return "<tr>" + "".join(f"<{tag}>{cell}</{tag}>" for cell in cells) + "</tr>"
 
 
 def _html_block(block: Block) -> str:
@@ -65,9 +74,8 @@ def _html_block(block: Block) -> str:
         return "<p>" + (f"<b>{_plain(block.label)}:</b> " if block.label else "") + _plain(block.text) + "</p>"
     if isinstance(block, Items):
         return "<ul>" + "".join(f"<li>{_plain(item)}</li>" for item in block.items) + "</ul>"
-    return (
-        "<table>" + _html_row(block.head, "th") + "".join(_html_row(row, "td") for row in block.rows) + "</table>"
-    )
+    rows = (_html_row(row, "td", of_rules=block.of_rules) for row in block.rows)
+    return "<table>" + _html_row(block.head, "th") + "".join(rows) + "</table>"
 
 
 def as_html(pages: Sequence[Page]) -> str:

@@ -5,18 +5,35 @@ from __future__ import annotations
 import importlib
 import itertools
 import sys
+from dataclasses import replace
 from typing import Any
 
 from endianproof.reference import SpecViolation
 from endianproof.reference._load import _reader
-from endianproof.spec import Spec, SpecError, bug_gaps, load_spec
-from endianproof.spec._reader import ROOM, _save, _template, read_documents, spec_of, validate_document
+from endianproof.spec import Policy, Spec, SpecError, bug_gaps, load_spec
+from endianproof.spec._reader import (
+    ROOM,
+    _frozen,
+    _save,
+    _shared,
+    _template,
+    _with_parts,
+    read_documents,
+    spec_of,
+    validate_document,
+)
 from endianproof.vectors._expand import _expand, encode_recipe, recipes
 from endianproof.vectors._generate import _entry
 from endianproof.vectors._saves import _expand as _expand_save
 
 # Larger vectors are slow to make, and asked last.
 LARGE = 20_000
+# The sections of a format that its vectors are made from and read by, and what the reader makes of each.
+_VALUES = {
+    "layout": _frozen,
+    "element_types": _frozen,
+    "policies": lambda table: {name: Policy(name=name, **entry) for name, entry in table.items()},
+}
 
 
 def _handed(save: Any) -> tuple[Any, ...]:
@@ -94,16 +111,17 @@ class Observed:
             return known, violation.rule, violation.offset
 
     def consequence(self, mutation: Any) -> str | None:
-        """The first thing that a mutation changes, in words; None where nothing does."""
+        """The first thing that a mutation changes, in words; None where nothing does.
+
+        The cheap come first: a template's own vectors, the vectors of a changed layout, what the reader says.
+        """
         documents = {**self.documents, mutation.file: mutation.document}
-        try:
-            return (
-                self._of_template(mutation)
-                or self._of_reading(mutation.file, documents)
-                or self._of_spec(mutation.file, spec_of(documents))
-            )
-        finally:
-            self._at_work(self.spec)
+        return (
+            self._of_template(mutation)
+            or self._of_layout(mutation)
+            or self._of_reading(mutation.file, documents)
+            or self._of_spec(mutation, spec_of(documents))
+        )
 
     def _of_template(self, mutation: Any) -> str | None:
         """A changed template changes its own vectors: nothing else need be looked at."""
@@ -158,20 +176,52 @@ class Observed:
         return None
 
     def _users(self, part: str) -> list[str]:
-        name = self.documents[part].get("part")
+        document = self.documents[part]
+        name = document.get("part", document.get("format", "element types"))
         return [file for file, document in self.documents.items() if name in document.get("uses", ())]
 
-    def _of_spec(self, file: str, spec: Spec) -> str | None:
-        self._at_work(spec)
-        for name in () if file == "bugs.yaml" else self._formats_of(file):
-            found = self._of_format(name, spec)
-            if found:
-                return found
-        return self._of_bugs(spec)
+    def _of_layout(self, mutation: Any) -> str | None:
+        """A changed layout, table of names or policy changes the vectors of a format that has it, or uses it."""
+        section = mutation.path[0] if mutation.path else None
+        if "/" not in mutation.file or section not in _VALUES:
+            return None
+        parts = _shared({**self.documents, mutation.file: mutation.document})
+        try:
+            for file in [mutation.file, *self._users(mutation.file)]:
+                if file.startswith("formats/"):
+                    document = mutation.document if file == mutation.file else self.documents[file]
+                    form = self.spec.formats[document["format"]]
+                    value = _VALUES[section](_with_parts(document, parts)[section])
+                    spec = replace(
+                        self.spec, formats={**self.spec.formats, form.name: replace(form, **{section: value})}
+                    )
+                    self._now = spec  # what is kept from call to call depends on element types and patterns alone
+                    if found := self._of_format(form.name, spec):
+                        return found
+        except Exception as error:  # noqa: BLE001 (whatever it is, it was noticed)
+            return f"{type(error).__name__}: {error}"
+        finally:
+            self._now = self.spec
+        return None
+
+    def _of_spec(self, mutation: Any, spec: Spec) -> str | None:
+        """What is left: the vectors, unless they were looked at, and what is said of bugs."""
+        section, *rest = mutation.path or (None,)
+        looked_at = "/" in mutation.file and (section in _VALUES or (section in ("vectors", "saves") and rest))
+        try:
+            self._at_work(spec)
+            for name in () if looked_at or mutation.file == "bugs.yaml" else self._formats_of(mutation.file):
+                if found := self._of_format(name, spec):
+                    return found
+            return self._of_bugs(spec)
+        finally:
+            self._at_work(self.spec)
 
     def _formats_of(self, file: str) -> list[str]:
-        files = self._users(file) if file.startswith("parts/") else [file]
-        return [self.documents[name]["format"] for name in files if "/" in name] or list(self.spec.formats)
+        files = [file, *self._users(file)]
+        return [self.documents[name]["format"] for name in files if name.startswith("formats/")] or list(
+            self.spec.formats
+        )
 
     def _of_bugs(self, spec: Spec) -> str | None:
         gaps = bug_gaps(spec)
@@ -182,6 +232,12 @@ class Observed:
             changed = recipes(spec.formats[name])
         except Exception as error:  # noqa: BLE001 (whatever it is, it was noticed)
             return f"{type(error).__name__}: {error}"
+        if [one.id for one in spec.formats[name].saves] != [one.id for one in self.spec.formats[name].saves]:
+            return "other saves"
+        policies = [form.policies for form in (spec.formats[name], self.spec.formats[name])]
+        for save in self.spec.formats[name].saves:
+            if policies[0].get(save.policy) != policies[1].get(save.policy):
+                return f"{save.id}: another choice"
         if list(changed) != list(self.recipes[name]):
             return f"other vectors: {sorted(changed.keys() ^ self.recipes[name].keys())[:3]}"
         order = self.order[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,23 @@ Path = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Mutation:
-    """One change: where, in words, and the document with it (the rest of it shared with the original)."""
+    """One change: where, what in words, the value that stands there then, and the document without the change."""
 
     file: str
     path: Path
     what: str
-    document: Any
+    value: Any
+    original: Any
+
+    @functools.cached_property
+    def document(self):
+        """The document with the change; the rest of it is shared with the original."""
+        return with_value(self.original, self.path, self.value)
+
+    @property
+    def section(self):
+        """The key of the document that it lies in; empty for the keys themselves."""
+        return str(self.path[0]) if self.path else ""
 
     def __str__(self):
         return f"{self.file}: {'/'.join(map(str, self.path))}: {self.what}"
@@ -103,7 +115,7 @@ def mutations(file: str, document: Any, prose: Mapping[str, Mapping[str, str]]) 
         for what, changed in _changes(path, value, document, namesakes):
             if isinstance(value, dict) and _is_about_prose(file, path, value, changed, prose):
                 continue
-            yield Mutation(file, path, what, with_value(document, path, changed))
+            yield Mutation(file, path, what, changed, document)
 
 
 def _is_about_prose(file: str, path: Path, old: Any, new: Any, prose: Mapping[str, Mapping[str, str]]) -> bool:

@@ -36,6 +36,14 @@ def test_every_rule_has_an_anchor_in_both_forms():
         assert page.count(f' id="{rule_id.lower()}"') == 1
 
 
+def test_a_rules_id_in_a_table_is_a_link_to_the_rule():
+    found = pages(load_spec())
+    markdown, page = "".join(map(as_markdown, found)), as_html(found)
+    for rule_id in load_spec().rules:
+        assert markdown.count(f"| [{rule_id}](#{rule_id.lower()}) | ") == 1
+        assert page.count(f'<td><a href="#{rule_id.lower()}">{rule_id}</a></td>') == 1
+
+
 def test_names_with_underscores_are_not_read_as_emphasis():
     (page,) = (page for page in pages(load_spec()) if page.name == "safetensors")
     assert r"\_\_metadata\_\_, when present" in as_markdown(page)
