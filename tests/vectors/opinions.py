@@ -66,6 +66,10 @@ STORAGES = {
     "Bool": "bool",
     "ComplexFloat": "complex64",
     "ComplexDouble": "complex128",
+    # Classes that only TorchScript names.
+    **{f"UInt{bits}": f"uint{bits}" for bits in (16, 32, 64)},
+    "ComplexHalf": "complex32",
+    **{name.capitalize(): name for name in UNITS if name.startswith("float8_")},
 }
 
 
@@ -128,6 +132,12 @@ class Rebuilt(tuple):
     __slots__ = ()
 
 
+class Module(dict):
+    """An object of a class that TorchScript compiled: its attributes."""
+
+    __setstate__ = dict.update
+
+
 class Reader(pickle.Unpickler):
     """Python's own unpickler, with names in the place of torch's classes and functions."""
 
@@ -138,6 +148,8 @@ class Reader(pickle.Unpickler):
             return lambda *arguments: Rebuilt(arguments)
         if (module, name) == ("torch._utils", "_rebuild_parameter"):
             return lambda tensor, *_: tensor
+        if module.partition(".")[0] == "__torch__":
+            return Module
         if module in ("torch", "torch.storage") and (name in UNITS or name.endswith(("Storage", "Tensor"))):
             return Named(name)
         raise NoOpinionError(f"{module} {name}")
@@ -239,6 +251,7 @@ OWN = {
     "torch-zip": read_torch_zip,
     "torch-legacy": read_torch_legacy,
     "torch-tar": read_torch_tar,
+    "torchscript": read_torch_zip,
 }
 
 
@@ -270,6 +283,12 @@ def by_torch(vector):
     return {name: of_torch(tensor, torch) for name, tensor in found.items()}
 
 
+def by_torch_jit(vector):
+    import torch
+
+    return {name: of_torch(tensor, torch) for name, tensor in torch.jit.load(vector.path).state_dict().items()}
+
+
 def by_safetensors_for_torch(vector):
     import safetensors.torch
     import torch
@@ -294,11 +313,12 @@ def by_the_reference(vector):
 
 
 OPINIONS = {
-    "reference": (by_the_reference, ("safetensors", "torch-")),
-    "standard library": (by_the_standard_library, ("safetensors", "torch-")),
+    "reference": (by_the_reference, ("safetensors", "torch")),
+    "standard library": (by_the_standard_library, ("safetensors", "torch")),
     "safetensors.torch": (by_safetensors_for_torch, ("safetensors",)),
     "safetensors.numpy": (by_safetensors_for_numpy, ("safetensors",)),
     "torch.load": (by_torch, ("torch-",)),
+    "torch.jit.load": (by_torch_jit, ("torchscript",)),
 }
 
 
