@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from endianproof.vectors._draw_torch import contents, with_views
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from hypothesis.strategies import DrawFn, SearchStrategy
 
     from endianproof.spec import ElementType, Format
 
-__all__ = ["change", "write"]
+__all__ = ["change", "dtypes", "write"]
 
 _BOOLEANS, _DIGITS = st.booleans(), st.binary(min_size=1, max_size=4).map(bytes.hex)
 _BYTE, _PLACE = st.binary(min_size=1, max_size=1).map(bytes.hex), st.integers(0, 400)
@@ -25,6 +25,11 @@ _EDITS: SearchStrategy[Mapping[str, Any]] = st.one_of(
     st.fixed_dictionaries({"append": _DIGITS}),
     st.fixed_dictionaries({"end": st.integers(0, 64)}),
 )
+
+
+def dtypes(form: Format) -> Iterable[str]:
+    """The element types of whole bytes: a stream states how many elements, or bytes, a storage has."""
+    return [element for name, element in form.element_types.items() if name not in form.layout["pickle"]["packed"]]
 
 
 def write(draw: DrawFn, form: Format, elements: SearchStrategy[ElementType]) -> Mapping[str, Any]:

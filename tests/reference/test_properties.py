@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tracemalloc
 
@@ -70,13 +71,10 @@ def test_the_memory_that_a_file_takes_is_bounded_by_its_size(name, tmp_path):
         path = file.write_to(tmp_path)
         tracemalloc.start()
         try:
-            try:
-                found = load(path)
-            except SpecViolation:
-                found = {}
-            for tensor in found.values():
-                if tensor.nbytes <= len(file.data):
-                    tensor.canonical  # noqa: B018 (a property that does the work)
+            with contextlib.suppress(SpecViolation):  # of the file, or of a checksum when it is asked for
+                for tensor in load(path).values():
+                    if tensor.nbytes <= len(file.data):
+                        tensor.canonical  # noqa: B018 (a property that does the work)
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
