@@ -105,6 +105,90 @@ BROKEN = {
         "",
         "default_byte_order",
     ),
+    "two opcodes of one code": (
+        "parts/torch-pickle.yaml",
+        "MARK: {code: 0x28}",
+        "MARK: {code: 0x2E}",
+        "STOP and MARK have one code, 0x2E",
+    ),
+    "a storage class of no element type": (
+        "parts/torch-pickle.yaml",
+        "HalfStorage: float16",
+        "HalfStorage: half",
+        "HalfStorage names 'half', which is no element type",
+    ),
+    "two storage classes of one element type": (
+        "parts/torch-pickle.yaml",
+        "HalfStorage: float16",
+        "HalfStorage: float32",
+        "HalfStorage and FloatStorage are two classes of one element type",
+    ),
+    "two names of one element type": (
+        "formats/safetensors.yaml",
+        "  BF16: bfloat16",
+        "  BF16: float16",
+        "F16 and BF16 are two names of one element type",
+    ),
+    "a policy of one choice": (
+        "formats/torch-zip.yaml",
+        "    accept: ignore\n    reject: check",
+        "    accept: check\n    reject: check",
+        "policy crc: one choice, 'check', both accepts and refuses",
+    ),
+    "a recommendation that is no choice": (
+        "formats/torch-zip.yaml",
+        "    reject: check\n    recommended: check",
+        "    reject: check\n    recommended: think",
+        "what is recommended, 'think', is no choice",
+    ),
+    "a variable that nothing says": (
+        "formats/safetensors.yaml",
+        "{id: st-bom, ",
+        "{id: st-bom, each: {n: [1, 2]}, ",
+        "nothing says {n}",
+    ),
+    "a placeholder of no variable": (
+        "formats/safetensors.yaml",
+        "{id: st-bom, ",
+        '{id: "st-bom-{n}", ',
+        "{n} stands for nothing",
+    ),
+    "a withdrawn rule with a vector": (
+        "formats/torch-zip.yaml",
+        "  PT-ZIP-02:\n",
+        "  PT-ZIP-02:\n    withdrawn: nobody knows why\n",
+        "PT-ZIP-02 is withdrawn, and still has",
+    ),
+    "uses in no order": (
+        "formats/torchscript.yaml",
+        "uses: [torch-pickle, torch-zip]",
+        "uses: [torch-zip, torch-pickle]",
+        "uses is in alphabetical order",
+    ),
+    "a constant without a value": (
+        "formats/torch-zip.yaml",
+        "{doc: time, type: u2le, value: 0}",
+        "{doc: time, type: u2le}",
+        "'value' is a required property",
+    ),
+    "a table of flags without one": (
+        "formats/torch-zip.yaml",
+        "flags: {utf8: 0x0800, ",
+        "flags: {",
+        "'utf8' is a required property",
+    ),
+    "globals without one": (
+        "parts/torch-pickle.yaml",
+        "      size: torch Size\n",
+        "",
+        "'size' is a required property",
+    ),
+    "records without one": (
+        "formats/torch-zip.yaml",
+        "    byte_order: byteorder\n",
+        "",
+        "'byte_order' is a required property",
+    ),
 }
 
 
