@@ -282,6 +282,14 @@ NAMES = (
         ("    _check_metadata(parsed, header, metadata_key)\n", ""),
     ),
     _mutant(
+        "metadata-twice",
+        "of two metadata the last counts",
+        ACCEPTED,
+        "ST-JSON-14",
+        _unchecked("if len(found) > 1:"),
+        (NAME_TWICE, ""),
+    ),
+    _mutant(
         "minus-zero",
         "minus zero is zero",
         ACCEPTED,

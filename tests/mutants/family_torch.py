@@ -537,7 +537,7 @@ TENSORS_OVER_STORAGES = (
             "        storage = self.opened(where, counted)\n",
             (
                 "        storage = self.opened(where, counted)\n        if where.key not in self.read:\n"
-                "            self.read[where.key] = math.prod(size) * element.itemsize\n"
+                "            self.read[where.key] = __import__("math").prod(size) * element.itemsize\n"
                 "        end = self.read[where.key]\n"
                 "        held = bytes(storage.data[:end]).ljust(len(storage.data), b'\\0')\n"
                 "        storage = Storage(memoryview(held), storage.byte_order)\n"
@@ -551,4 +551,101 @@ TENSORS_OVER_STORAGES = (
     ),
 )
 
-TORCH = (*BYTE_ORDER, *RECORDS, *PICKLES, *TENSORS_OVER_STORAGES)
+CHECKS = (
+    _mutant(
+        "storages-disagree",
+        "two ids of one storage may disagree",
+        ACCEPTED,
+        "PT-TEN-13",
+        _unchecked(TENSORS, "if (first.storage_class, first.numel) != (where.storage_class, where.numel):"),
+    ),
+    _mutant(
+        "count-unchecked",
+        "the number of elements may pass 2^63",
+        ACCEPTED,
+        "PT-TEN-17",
+        (
+            TENSORS,
+            "        _check_count(call, size)\n",
+            (
+                "        try:\n            _check_count(call, size)\n"
+                "        except SpecViolation:\n            size, stride = (0,), (1,)\n"
+            ),
+        ),
+    ),
+    _mutant(
+        "metadata-unknown",
+        "metadata that is not known is passed over",
+        ACCEPTED,
+        "PT-TEN-19",
+        (
+            TENSORS,
+            "        if not known or any(value is not True for value in metadata.values()):\n",
+            (
+                "        items = metadata.items() if isinstance(metadata, dict) else ()\n"
+                "        metadata = {key: value for key, value in items if value is True}\n"
+                "        if False:\n"
+            ),
+        ),
+    ),
+    _mutant(
+        "strides-missing",
+        "strides that are missing are those of C order",
+        ACCEPTED,
+        "PT-TEN-20",
+        (
+            TENSORS,
+            "        if size and stride in (None, ()):\n",
+            (
+                "        if size and stride in (None, ()):\n"
+                "            stride = tuple(__import__('math').prod(size[n + 1 :]) for n in range(len(size)))\n"
+                "        if False:\n"
+            ),
+        ),
+    ),
+    _mutant(
+        "untyped-as-bytes",
+        "an untyped storage without a dtype holds bytes",
+        ACCEPTED,
+        "PT-DT-02",
+        (
+            TENSORS,
+            'raise _refuse_argument(call, "an untyped storage without a dtype", "a dtype", "PT-DT-02")',
+            'return "uint8", 1',
+        ),
+    ),
+    _mutant(
+        "method-unknown",
+        "a record by an unknown method, or encrypted, is taken as it is",
+        ACCEPTED,
+        "PT-ZIP-17",
+        _unchecked(ZIP, 'if values["method"] not in layout["methods"].values():'),
+        _unchecked(ZIP, 'if values["flags"] & layout["flags"]["encrypted"]:'),
+        _unchecked(ZIP, "if crc != self.crc32:"),
+        _unchecked(ZIP, 'if not deflated and values["size"] != values["compressed_size"]:'),
+        _unchecked(READER, "if record.size != needed:"),
+    ),
+    _mutant(
+        "disks-unchecked",
+        "an archive on several disks is read as one",
+        ACCEPTED,
+        "PT-ZIP-24",
+        _unchecked(ZIP, 'if end["disk"] or end["directory_disk"]:'),
+    ),
+    _mutant(
+        "directory-size-unchecked",
+        "the directory's size and entries are not held together",
+        ACCEPTED,
+        "PT-ZIP-25",
+        _unchecked(ZIP, 'if at != stated or end["entries"] != end["disk_entries"]:'),
+    ),
+    _mutant(
+        "records-overlap",
+        "two records may share bytes",
+        ACCEPTED,
+        "PT-ZIP-26",
+        _unchecked(ZIP, "if after.header < before.at + len(before.stored):"),
+    ),
+)
+
+TORCH = (*CHECKS, *BYTE_ORDER, *RECORDS, *PICKLES, *TENSORS_OVER_STORAGES)
