@@ -161,7 +161,7 @@ JSON = (
     _mutant(
         "json-constants",
         "NaN and Infinity are JSON",
-        "",
+        ACCEPTED,
         "ST-JSON-01",
         ("parse_constant=_not_json", "parse_constant=lambda _: 5"),
     ),
@@ -339,7 +339,7 @@ ENTRIES = (
     _mutant(
         "booleans-as-integers",
         "true is the size one",
-        "",
+        ACCEPTED,
         "ST-JSON-06",
         (GOOD_INTEGER, "isinstance(item, int) and 0 <= item <= largest"),
     ),
@@ -359,7 +359,7 @@ ENTRIES = (
     _mutant(
         "null-as-size",
         "a size of null is left out",
-        "",
+        ACCEPTED,
         "ST-JSON-06",
         ("    good = [", "    items = [item for item in items if item is not None]\n    good = ["),
     ),
@@ -376,7 +376,7 @@ ENTRIES = (
     _mutant(
         "sizes-modulo-2-64",
         "integers wrap at 2^64",
-        "",
+        ACCEPTED,
         "ST-JSON-06",
         (
             "    good = [",
@@ -544,7 +544,7 @@ OFFSETS = (
     _mutant(
         "product-saturates-before-zero",
         "a product that passes 2^64 before a zero is wrong",
-        "",
+        "shape [",
         "ST-OFF-07",
         ("count = 0 if 0 in shape else 1", "count = 1"),
         ("        if count > largest:\n            break\n", ""),

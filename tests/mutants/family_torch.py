@@ -145,7 +145,7 @@ RECORDS = (
     _mutant(
         "compressed-as-stored",
         "compressed bytes are taken for values",
-        "",
+        REFUSED,
         "PT-ZIP-04",
         (ZIP, "if not self.deflated:\n            return self.stored", "return self.stored"),
         (ZIP, "if crc != self.crc32:", "if False:"),
@@ -264,7 +264,7 @@ RECORDS = (
     _mutant(
         "local-headers",
         "sizes are those of the local header",
-        "",
+        REFUSED,
         "PT-ZIP-15 PT-END-02",
         (
             ZIP,
@@ -371,7 +371,7 @@ PICKLES = (
     _mutant(
         "memo-of-256",
         "the memo has 256 places",
-        "",
+        REFUSED,
         "PT-PKL-03",
         (PICKLE, "machine.memo[index] = machine.top(object)", "machine.memo[index % 256] = machine.top(object)"),
         (PICKLE, "if index not in machine.memo:", "index %= 256\n    if index not in machine.memo:"),
@@ -523,21 +523,21 @@ TENSORS_OVER_STORAGES = (
     _mutant(
         "numel-in-bytes",
         "a typed storage's number of elements is taken as bytes",
-        "",
+        REFUSED,
         "PT-DT-01",
-        (TENSORS, "types[typed].itemsize if typed else 1", "1"),
+        (TENSORS, "load_spec().element_types[typed].itemsize if typed else 1", "1"),
     ),
     _mutant(
         "storage-from-tensor",
         "a shared storage is read by the shape of the first tensor over it",
-        "",
+        "values came back as zero",
         "PT-TEN-01",
         (
             TENSORS,
             "        storage = self.opened(where, counted)\n",
             (
                 "        storage = self.opened(where, counted)\n        if where.key not in self.read:\n"
-                "            self.read[where.key] = __import__("math").prod(size) * element.itemsize\n"
+                "            self.read[where.key] = __import__('math').prod(size) * element.itemsize\n"
                 "        end = self.read[where.key]\n"
                 "        held = bytes(storage.data[:end]).ljust(len(storage.data), b'\\0')\n"
                 "        storage = Storage(memoryview(held), storage.byte_order)\n"
