@@ -126,7 +126,7 @@ COUNTS = (
     _mutant(
         "count-in-bytes",
         "the number of elements is taken as bytes",
-        "",
+        REFUSED,
         "PTL-DAT-02 PTL-END-01",
         (COUNT, f"{COUNT}; count //= size"),
     ),
@@ -140,14 +140,14 @@ COUNTS = (
     _mutant(
         "count-believed",
         "the number of elements before the bytes counts, not the persistent id's",
-        "",
+        ACCEPTED,
         "PTL-DAT-02",
         _unchecked("if count != where.numel:"),
     ),
     _mutant(
         "count-assumed-once",
         "one number of elements is assumed before all storages",
-        "",
+        "bytes were read",
         "PTL-DAT-04",
         (
             COUNT,
@@ -165,7 +165,7 @@ COUNTS = (
     _mutant(
         "untyped-counts-elements",
         "an untyped storage is taken to count elements",
-        "",
+        REFUSED,
         "PTL-DAT-03",
         (
             "return load_spec().element_types[name].itemsize if name else 1",
@@ -199,14 +199,14 @@ STORAGES = (
     _mutant(
         "storages-by-key",
         "storages are taken to follow in the order of their keys",
-        "",
+        REFUSED,
         "PTL-DAT-04",
         ("    for key in keys:\n", "    for key in sorted(keys):\n"),
     ),
     _mutant(
         "storages-by-object",
         "storages are taken to follow in the order of the objects",
-        "",
+        REFUSED,
         "PTL-DAT-04",
         ("    for key in keys:\n", "    for key in named:\n"),
     ),
@@ -236,7 +236,7 @@ STORAGES = (
     _mutant(
         "view-in-bytes",
         "a persistent id's view is taken as bytes",
-        "",
+        "bytes were read",
         "PTL-VIEW-01",
         (PART, "part = places[where.key][offset : offset + count * size]"),
     ),
@@ -346,7 +346,7 @@ TAR = (
     _tar(
         "view-ignored",
         "a view is taken for its whole storage",
-        "",
+        "values differ",
         "PTL-TAR-08",
         ("view = str(key), offset, size", "view = str(key), 0, size"),
     ),
