@@ -165,10 +165,12 @@ def _storage(entry: Mapping[str, Any]) -> GivenStorage:
 
 
 def _own_storage(entry: Mapping[str, Any]) -> GivenStorage:
-    """The storage of a tensor that names none: as many elements as it has."""
+    """The storage of a tensor that names none: as many elements as it has. One without elements has no values."""
     element = load_spec().element_types[entry["dtype"]]
     count = math.prod(shape_of(entry["shape"], element))
-    return GivenStorage(element, tuple(codes_for(element, entry["values"], count)))
+    if bool(count) != ("values" in entry):
+        raise ValueError(f"tensor {entry['name']!r}: values and elements go together, and there are {count}")
+    return GivenStorage(element, tuple(codes_for(element, entry["values"], count)) if count else ())
 
 
 def _logical(storage: GivenStorage, offset: int, shape: tuple[int, ...], stride: tuple[int, ...]) -> list[int]:

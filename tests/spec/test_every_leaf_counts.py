@@ -26,6 +26,7 @@ FILES = [
     "bugs.yaml",
     "byte_order.yaml",
     "element_types.yaml",
+    "formats/torch-legacy.yaml",
     "formats/torch-tar.yaml",
     "formats/torchscript.yaml",
 ]
