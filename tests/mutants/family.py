@@ -18,5 +18,4 @@ UNMAPPED = {
     "safetensors#353/#333": "a matter of speed: no value is wrong",
     "pytorch#184652 (GHSA-jg6j-8w4h-2pg2)": "quantized tensors are not specified",
     "OBSERVED-PT-7": "any NaN is right: the bits of a converted NaN are not specified",
-    "OBSERVED-PT-4": "TorchScript archives are not specified yet",
 }

@@ -185,6 +185,7 @@ STORAGES = (
             PART,
             "part = places.get(where.key, bytes(where.numel * size))[offset * size : (offset + count) * size]",
         ),
+        bugs=["torch-legacy-missing-keys"],
     ),
     _mutant(
         "key-extra-skipped",
@@ -263,6 +264,7 @@ STORAGES = (
                 '.ljust(min(count * size, 1 << 20), b"\\0"))'
             ),
         ),
+        bugs=["torch-legacy-long-views"],
     ),
     _mutant(
         "id-view-unchecked",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import spoil
 from mutant import Mutant, Seam
 
 __all__ = ["TORCH"]
@@ -558,6 +559,7 @@ CHECKS = (
         ACCEPTED,
         "PT-TEN-13",
         _unchecked(TENSORS, "if (first.storage_class, first.numel) != (where.storage_class, where.numel):"),
+        bugs=["torch-storage-classes"],
     ),
     _mutant(
         "count-unchecked",
@@ -648,4 +650,72 @@ CHECKS = (
     ),
 )
 
-TORCH = (*CHECKS, *BYTE_ORDER, *RECORDS, *PICKLES, *TENSORS_OVER_STORAGES)
+SCRIPT, SCRIPT_READER = ("torchscript",), "_torchscript.py"
+TORCHSCRIPT = (
+    Mutant(
+        "script-byteorder-ignored",
+        "the byteorder record of a TorchScript archive is not read",
+        SCRIPT,
+        UNSWAPPED,
+        ("PTJ-END-01",),
+        ("OBSERVED-PT-4",),
+        "little",
+        spoil=spoil.not_swapped,
+    ),
+    _mutant(
+        "script-short-record",
+        "a storage that is too short is filled with zeros",
+        ACCEPTED,
+        "PT-ZIP-06",
+        (READER, "if record.size != needed:", "if record.size > needed:"),
+        (
+            READER,
+            "return Storage(record.data(),",
+            'return Storage(memoryview(bytes(record.data()).ljust(min(needed, 1 << 16), b"\\0")),',
+        ),
+        bugs=["torchscript-short-records"],
+        formats=SCRIPT,
+    ),
+    _mutant(
+        "script-constants-unneeded",
+        "an archive without constants is read",
+        ACCEPTED,
+        "PTJ-REC-01",
+        (SCRIPT_READER, "if constants not in archive.records:", "if False:"),
+        formats=SCRIPT,
+    ),
+    _mutant(
+        "script-classes-unchecked",
+        "a class without a source is taken all the same",
+        ACCEPTED,
+        "PTJ-REC-02",
+        _unchecked(GLOBALS, 'if module not in classes[module.partition(".")[0]]:'),
+        formats=SCRIPT,
+    ),
+)
+DAMAGED = (
+    _mutant(
+        "metadata-values-ignored",
+        "a bit is set whatever its value",
+        ACCEPTED,
+        "PT-TEN-19",
+        (TENSORS, "if not known or any(value is not True for value in metadata.values()):", "if not known:"),
+        bugs=["torch-metadata-false"],
+    ),
+    _mutant(
+        "inflating-unchecked",
+        "what fails to inflate is zeros",
+        ACCEPTED,
+        "PT-ZIP-18",
+        (ZIP, 'raise SpecViolation("PT-ZIP-18", self.at, found, "DEFLATE data") from None', 'inflated = b""'),
+        (
+            ZIP,
+            "        if len(inflated) != self.size:\n",
+            '        inflated = inflated[: self.size].ljust(min(self.size, 1 << 16), b"\\0")\n        if False:\n',
+        ),
+        _unchecked(ZIP, "if crc != self.crc32:"),
+        bugs=["torch-damaged-deflate"],
+    ),
+)
+
+TORCH = (*CHECKS, *DAMAGED, *TORCHSCRIPT, *BYTE_ORDER, *RECORDS, *PICKLES, *TENSORS_OVER_STORAGES)
