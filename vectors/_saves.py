@@ -165,12 +165,14 @@ def _storage(entry: Mapping[str, Any]) -> GivenStorage:
 
 
 def _own_storage(entry: Mapping[str, Any]) -> GivenStorage:
-    """The storage of a tensor that names none: as many elements as it has. One without elements has no values."""
+    """The storage of a tensor that names none: as many elements as it has. One without elements needs no values."""
     element = load_spec().element_types[entry["dtype"]]
     count = math.prod(shape_of(entry["shape"], element))
-    if bool(count) != ("values" in entry):
-        raise ValueError(f"tensor {entry['name']!r}: values and elements go together, and there are {count}")
-    return GivenStorage(element, tuple(codes_for(element, entry["values"], count)) if count else ())
+    if not count:
+        return GivenStorage(element, ())
+    if "values" not in entry:
+        raise ValueError(f"tensor {entry['name']!r} has {count} elements and no values")
+    return GivenStorage(element, tuple(codes_for(element, entry["values"], count)))
 
 
 def _logical(storage: GivenStorage, offset: int, shape: tuple[int, ...], stride: tuple[int, ...]) -> list[int]:
