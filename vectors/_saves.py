@@ -165,7 +165,7 @@ def _storage(entry: Mapping[str, Any]) -> GivenStorage:
 
 
 def _own_storage(entry: Mapping[str, Any]) -> GivenStorage:
-    """The storage of a tensor that names none: as many elements as it has. One without elements needs no values."""
+    """The storage of a tensor that names none: as many elements as it has. One without any needs no values."""
     element = load_spec().element_types[entry["dtype"]]
     count = math.prod(shape_of(entry["shape"], element))
     if not count:
