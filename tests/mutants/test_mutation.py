@@ -34,19 +34,24 @@ def test_a_sample_of_mutations_is_killed_by_vectors_or_in_the_table():
     assert [one.key for one in run(chosen) if one.key not in known] == []
 
 
+class Endless:
+    """A mutation of the zip reader that never comes to an end."""
+
+    file = "_zip.py"
+
+    @staticmethod
+    def apply(text):
+        start = "def read_directory(data: memoryview, layout: Mapping[str, Any]) -> dict[str, Record]:\n"
+        assert start in text
+        return compile(
+            text.replace(start, f"{start}    while True:\n        pass\n"), "_zip.py", "exec", dont_inherit=True
+        )
+
+
 def test_a_mutation_that_never_ends_is_killed_by_its_time(monkeypatch):
     monkeypatch.setattr("mutate.SECONDS", 1)
-    (forever,) = (
-        one
-        for one in mutations(
-            "_zip.py", "def read_directory(data, layout):\n    at = 0\n    while at < 1:\n        at += 1\n"
-        )
-        if (one.operator, one.change) == ("statement", "at += 1 -> pass")
-    )
-    endless = forever.apply("def read_directory(data, layout):\n    at = 0\n    while at < 1:\n        at += 1\n")
-    monkeypatch.setattr("mutations.Mutation.apply", lambda _self, _text: endless)
     zipped = [question for question in questions() if question.id.startswith("pt-")]
-    assert kill(forever, zipped) == "time or memory"
+    assert kill(Endless, zipped) == "time or memory"
 
 
 @pytest.mark.parametrize(
@@ -58,11 +63,13 @@ def test_a_mutation_that_never_ends_is_killed_by_its_time(monkeypatch):
         ("x = a[1:]\n", {"1: -> :"}),
         ("x = max(a, b)\n", {"max(a, b) -> min(a, b)"}),
         ("def f():\n    return a\n", {"return a -> return None"}),
-        ("def f():\n    'a docstring'\n    raise A(1 + 1)\n", {"raise A(1 + 1) -> pass"}),
-        ("x: int = f'{1 + 1}'\n", set()),
     ],
 )
-def test_operators_change_what_decides_and_leave_words_alone(source, expected):
+def test_operators_change_what_decides(source, expected):
+    assert expected <= {one.change for one in mutations("x.py", source)}
+
+
+def test_docstrings_annotations_and_the_words_of_refusals_are_left_alone():
+    source = "def f(x: int = 1) -> 2:\n    'a docstring'\n    raise A(1 + 1, f'{x + 1}')\n"
     changes = {one.change for one in mutations("x.py", source)}
-    assert expected <= changes
-    assert all(" + 1" not in change or change in expected for change in changes if "raise" not in change)
+    assert changes == {"1 -> 2", "1 -> 0", "raise A(1 + 1, f'{x + 1}') -> pass"}
