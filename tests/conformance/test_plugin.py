@@ -77,7 +77,7 @@ MYPKG = textwrap.dedent(
             return {}
 
     def unknown(path):
-        return [1, 2]
+        return 12
 
     def prints(path):
         print("chatter on stdout")
@@ -394,7 +394,7 @@ def test_a_pinned_policy_decides(run):
     [
         (["--loader=mypkg.gone"], "*mypkg*gone*"),
         (["--loader=nowhere.load"], "*nowhere*"),
-        (["--loader=mypkg.unknown"], "*mypkg.unknown cannot be judged*list*"),
+        (["--loader=mypkg.unknown"], "*mypkg.unknown cannot be judged*int*"),
         (["--loader=mypkg.load", "--testee=x"], "*--loader and --testee exclude each other*"),
         (["--testee=no-such-program-anywhere"], "*no-such-program-anywhere*"),
         (["--testee=true", "--loader-takes=bytes"], "*--loader-takes goes with --loader*"),
