@@ -6,6 +6,7 @@ A library's own words are quoted for people. They never decide anything.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from endianproof.conformance.finding import Finding, Judgement
@@ -13,7 +14,7 @@ from endianproof.conformance.outcome import OutcomeKind
 from endianproof.spec import load_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import TypeAlias
 
     from endianproof.conformance.outcome import Outcome
@@ -29,6 +30,7 @@ __all__ = [
     "first_line",
     "heading",
     "refusal_of",
+    "reported",
     "said",
 ]
 
@@ -124,3 +126,12 @@ def heading(task: Task) -> tuple[tuple[str, str], ...]:
         (task.kind, f"{task.id}: {task.description}"),
         *(("rule", f"{name} ({rules[name].level}): {rules[name].statement}") for name in task.rules),
     )
+
+
+def reported(task: Task, faults: Sequence[Judgement], notes: tuple[tuple[str, str], ...] = ()) -> Judgement:
+    """The worst of the faults, which comes first, with the whole report: the heading opens it, advice ends it."""
+    worst, *others = faults
+    lines = (*heading(task), *worst.lines, *(("also", other.headline) for other in others), *notes)
+    advice = [line for line in lines if line[0] == "what to do"]
+    ordered = (*(line for line in lines if line[0] != "what to do"), *advice)
+    return replace(worst, lines=ordered, group=worst.group or worst.headline)

@@ -8,7 +8,7 @@ import pytest
 
 from endianproof.conformance.exploring import explore
 from endianproof.conformance.found import FoundFileError
-from endianproof.conformance.items import NonconformingError
+from endianproof.conformance.items import NonconformingError, report_alone
 from endianproof.conformance.settings import EXPLORE
 
 if TYPE_CHECKING:
@@ -46,12 +46,7 @@ class ExploreItem(pytest.Item):
             return str(excinfo.value)
         if not isinstance(excinfo.value, NonconformingError):
             return super().repr_failure(excinfo, style)
-        shown = excinfo.getrepr(style="value")
-        if shown.reprcrash is not None:
-            shown.reprcrash.message = str(excinfo.value).splitlines()[0]
-            shown.reprcrash.path = self._format
-            shown.reprcrash.lineno = 1
-        return shown
+        return report_alone(excinfo, self._format)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Return the format's folder as the place, and the node's own id as the title of its report."""

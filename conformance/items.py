@@ -20,11 +20,21 @@ if TYPE_CHECKING:
     from endianproof.conformance.session import ConformanceRun
     from endianproof.conformance.tasks import Task
 
-__all__ = ["FormatCollector", "NonconformingError", "TaskItem"]
+__all__ = ["FormatCollector", "NonconformingError", "TaskItem", "report_alone"]
 
 
 class NonconformingError(Exception):
     """A vector or a save failed. The message is the whole report; its first line says what happened."""
+
+
+def report_alone(excinfo: pytest.ExceptionInfo[BaseException], place: str) -> Any:
+    """A failure's own words without a traceback; the first line goes into the short summary, under `place`."""
+    shown = excinfo.getrepr(style="value")
+    if shown.reprcrash is not None:
+        shown.reprcrash.message = str(excinfo.value).splitlines()[0]
+        shown.reprcrash.path = place
+        shown.reprcrash.lineno = 1
+    return shown
 
 
 class FormatCollector(pytest.Collector):
@@ -79,12 +89,7 @@ class TaskItem(pytest.Item):
             return str(excinfo.value)
         if not isinstance(excinfo.value, NonconformingError):
             return super().repr_failure(excinfo, style)
-        shown = excinfo.getrepr(style="value")
-        if shown.reprcrash is not None:
-            shown.reprcrash.message = str(excinfo.value).splitlines()[0]
-            shown.reprcrash.path = str(self.path)
-            shown.reprcrash.lineno = 1
-        return shown
+        return report_alone(excinfo, str(self.path))
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Return the golden file, or the YAML that has the save, as the place, and the id as the title."""

@@ -19,6 +19,7 @@ from endianproof.conformance.endings import (
     first_line,
     heading,
     refusal_of,
+    reported,
     said,
 )
 from endianproof.conformance.finding import Finding, Judgement
@@ -53,11 +54,7 @@ def judge(
     choice = trial.choice
     if not faults:
         return _without_fault(trial, choice)
-    worst, *others = faults
-    lines = (*heading(vector), *worst.lines, *(("also", other.headline) for other in others))
-    advice = [line for line in lines if line[0] == "what to do"]
-    ordered = (*(line for line in lines if line[0] != "what to do"), *advice)
-    return replace(worst, lines=ordered, group=worst.group or worst.headline, choice=choice)
+    return replace(reported(vector, faults), choice=choice)
 
 
 def _harm(fault: Judgement, trial: Trial) -> float:

@@ -19,6 +19,7 @@ from endianproof.conformance.endings import (
     first_line,
     heading,
     refusal_of,
+    reported,
     said,
 )
 from endianproof.conformance.finding import Finding, Judgement
@@ -117,12 +118,8 @@ def judge_save(trial: SaveTrial) -> Judgement:
     note = f"{', '.join(trial.strays[:4])} was left beside the file" if trial.strays else ""
     if not faults:
         return replace(_without_fault(trial), note=note)
-    worst, *others = faults
     notes = (("note", note),) if note else ()
-    lines = (*heading(trial.save), *worst.lines, *(("also", other.headline) for other in others), *notes)
-    advice = [line for line in lines if line[0] == "what to do"]
-    ordered = (*(line for line in lines if line[0] != "what to do"), *advice)
-    return replace(worst, lines=ordered, group=worst.group or worst.headline, note=note)
+    return replace(reported(trial.save, faults, notes), note=note)
 
 
 def _harm(fault: Judgement) -> float:

@@ -125,36 +125,36 @@ def _rules(document: Mapping[str, Any], format_name: str | None) -> dict[str, Ru
     return found
 
 
+def _task_fields(entry: Mapping[str, Any], format_name: str) -> dict[str, Any]:
+    """What vectors and saves have alike."""
+    return {
+        "id": entry["id"],
+        "format": format_name,
+        "rules": tuple(entry["rules"]),
+        "verdict": entry.get("verdict", "accept"),
+        "description": entry["description"],
+        "policy": entry.get("policy"),
+        "each": _frozen(entry.get("each", {})),
+        "seen_in": tuple(entry.get("seen_in", ())),
+    }
+
+
 def _template(entry: Mapping[str, Any], format_name: str) -> VectorTemplate:
     return VectorTemplate(
-        id=entry["id"],
-        format=format_name,
-        rules=tuple(entry["rules"]),
-        verdict=entry.get("verdict", "accept"),
-        description=entry["description"],
-        policy=entry.get("policy"),
-        each=_frozen(entry.get("each", {})),
+        **_task_fields(entry, format_name),
         write=_frozen(entry["write"]) if "write" in entry else None,
         derived_from=entry.get("from"),
         change=_frozen(entry["change"]) if "change" in entry else None,
         renames=_frozen(entry.get("renames", {})),
         reshapes=_frozen(entry.get("reshapes", {})),
-        seen_in=tuple(entry.get("seen_in", ())),
         large=entry.get("large", False),
     )
 
 
 def _save(entry: Mapping[str, Any], format_name: str) -> SaveTemplate:
     return SaveTemplate(
-        id=entry["id"],
-        format=format_name,
-        rules=tuple(entry["rules"]),
-        verdict=entry.get("verdict", "accept"),
-        description=entry["description"],
-        policy=entry.get("policy"),
-        each=_frozen(entry.get("each", {})),
+        **_task_fields(entry, format_name),
         write=_frozen(entry["write"]),
-        seen_in=tuple(entry.get("seen_in", ())),
     )
 
 
