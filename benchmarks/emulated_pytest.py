@@ -24,6 +24,8 @@ from endianproof.vectors import Vector, load_vectors
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from endianproof.vectors import Save
+
 LOAD = resolve(os.environ["ENDIANPROOF_BENCH_LOADER"])
 FORMATS = os.environ["ENDIANPROOF_BENCH_FORMATS"].split(",")
 VECTORS = [vector for vector in load_vectors() if vector.format in FORMATS]
@@ -43,6 +45,10 @@ class InProcess:
         except Exception as error:  # noqa: BLE001 (a library may refuse a file by any exception)
             return Outcome(OutcomeKind.REJECTED, error_type=type(error).__name__, message=str(error))
         return Outcome(OutcomeKind.LOADED, tuple(_tensor(message) for message in messages))
+
+    def save(self, _save: Save, _path: Path, /) -> Outcome:
+        """Savers are not measured."""
+        return Outcome(OutcomeKind.UNSUPPORTED)
 
     def close(self) -> None:
         """Nothing was started."""

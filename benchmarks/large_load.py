@@ -1,11 +1,13 @@
 """Measured in a process of its own: the reference, and torch.load, on files of a megabyte and of half a gigabyte.
 
-`python -m benchmarks.large_load native|foreign` prints figures as JSON. Each is a median of runs in turn.
+`python -m benchmarks.large_load native|foreign [MIB]` prints figures as JSON: medians of runs in turn. MIB is the
+size of the larger file; left out, 512.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib
 import io
 import json
 import re
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 RUNS = 7
 TENSORS = 8
-LARGE, SMALL = 512 << 20, 1 << 20  # bytes
+MIB = 1 << 20  # bytes
 OTHER = {"little": "big", "big": "little"}[sys.byteorder]
 
 
@@ -51,8 +53,7 @@ def _noise(size: int) -> bytes:
 
 
 def _torch_zip(path: Path, size: int, order: str) -> None:
-    import torch  # noqa: PLC0415 (the other half of this file does without)
-
+    torch = importlib.import_module("torch")  # the other half of this file does without
     buffer = io.BytesIO()
     torch.save({f"w{i}": torch.empty(size // TENSORS // 2, dtype=torch.bfloat16) for i in range(TENSORS)}, buffer)
     with zipfile.ZipFile(buffer) as archive:
@@ -63,9 +64,9 @@ def _torch_zip(path: Path, size: int, order: str) -> None:
         *(Record(f"archive/data/{i}", _noise(size // TENSORS)) for i in range(TENSORS)),
         Record("archive/version", b"3\n"),
     ]
-    data, _ = write_zip(records, Archive(64), load_spec().formats["torch-zip"].layout["zip"])
-    assert isinstance(data, bytes), "no record is that large"
-    path.write_bytes(data)
+    written = write_zip(records, Archive(64), load_spec().formats["torch-zip"].layout["zip"])
+    assert isinstance(written.data, bytes), "no record is that large"
+    path.write_bytes(written.data)
 
 
 def _own_memory() -> int:
@@ -86,13 +87,13 @@ def _views(path: Path) -> list[Any]:
     return [tensor.numpy() for tensor in load(path).values()]
 
 
-def native(folder: Path) -> dict[str, float]:
+def native(folder: Path, size: int) -> dict[str, float]:
     """Seconds to load and view every tensor, and bytes of memory that were added, by the file's size."""
-    sizes = {"small": SMALL, "large": LARGE}
+    sizes = {"small": MIB, "large": size}
     figures: dict[str, float] = {}
-    for name, size in sizes.items():
+    for name, nbytes in sizes.items():
         path = folder / f"{name}.safetensors"
-        _safetensors(path, size)
+        _safetensors(path, nbytes)
         times = [_seconds(functools.partial(_views, path)) for _ in range(3 * RUNS)]
         before = _own_memory()
         kept = _views(path)
@@ -107,17 +108,21 @@ def _in_threads(path: Path) -> list[Any]:
         return list(pool.map(lambda tensor: tensor.torch(), load(path).values()))
 
 
-def foreign(folder: Path) -> dict[str, float]:
-    """Seconds to read a file of the other byte order in full, by the reference and by torch; and of the check."""
-    import torch  # noqa: PLC0415 (as above)
+def _verified(path: Path) -> None:
+    for tensor in load(path).values():
+        tensor.storage.verify()
 
+
+def foreign(folder: Path, size: int) -> dict[str, float]:
+    """Seconds to read a file of the other byte order in full, by the reference and by torch; and of the check."""
+    torch = importlib.import_module("torch")
     path = folder / "large.pt"
-    _torch_zip(path, LARGE, OTHER)
+    _torch_zip(path, size, OTHER)
     work: dict[str, Callable[[], Any]] = {
         "reference": lambda: [tensor.torch() for tensor in load(path).values()],
         "reference in threads": lambda: _in_threads(path),
         "torch.load": lambda: torch.load(path),
-        "checksums alone": lambda: [tensor.storage.verify() for tensor in load(path).values()],
+        "checksums alone": lambda: _verified(path),
     }
     times: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(RUNS + 1):
@@ -128,8 +133,10 @@ def foreign(folder: Path) -> dict[str, float]:
 
 def main() -> None:
     """Make the files, measure, and print."""
+    what, mib = [*sys.argv[1:], "512"][:2]
     with tempfile.TemporaryDirectory(prefix="endianproof-bench-") as folder:
-        print(json.dumps({"native": native, "foreign": foreign}[sys.argv[1]](Path(folder))))
+        measure = {"native": native, "foreign": foreign}[what]
+        print(json.dumps(measure(Path(folder), int(mib) * MIB)))
 
 
 if __name__ == "__main__":

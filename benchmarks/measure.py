@@ -56,14 +56,15 @@ def sample(command: Command) -> Sample:
 
 def compare(first: Command, second: Command, runs: int) -> tuple[list[Sample], list[Sample]]:
     """Run both in turn, first, second, first, ..., after one run of each that is not counted."""
-    sample(first), sample(second)
+    for warming in (first, second):
+        sample(warming)
     pairs = [(sample(first), sample(second)) for _ in range(runs)]
     return [one for one, _ in pairs], [two for _, two in pairs]
 
 
 def median(samples: Sequence[Sample], what: str) -> float:
     """The median of `wall` or `cpu`."""
-    return statistics.median(getattr(one, what) for one in samples)
+    return float(statistics.median(getattr(one, what) for one in samples))
 
 
 def report(first: Command, second: Command, what: str, runs: int, aim: float | None = None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from endianproof.spec import ElementType
 
 __all__ = ["Storage", "Tensor"]
+
+_LONG = 1 << 20  # bytes; below, a thread costs more than it saves
 
 
 @dataclass(frozen=True)
@@ -107,13 +110,27 @@ class Tensor:
 
         Raises MemoryError where a small file states more elements than memory holds (a view with strides of zero).
         """
-        self.storage.verify()
         as_it_is = self.storage.byte_order == "little" or self.element.swap_unit == 1
         if self.element.bits % 8 or (as_it_is and self.contiguous and not any(self.turned_signs)):
+            self.storage.verify()
             start = self.storage_offset * self.element.bits // 8
             return self.storage.data[start : start + self.nbytes]
-        little = self._copied("<")
+        little = self._verified_copy("<")
         return little.reshape(-1).view(np.uint8).data.toreadonly()
+
+    def _verified_copy(self, order: str) -> np.ndarray[Any, Any]:
+        """`_copied`, a long storage verified meanwhile: each is one pass over its bytes, without Python's lock."""
+        if len(self.storage.data) < _LONG:
+            self.storage.verify()
+            return self._copied(order)
+        with ThreadPoolExecutor(1) as aside:
+            verified = aside.submit(self.storage.verify)
+            try:
+                copied = self._copied(order)
+            finally:
+                # What is wrong with the bytes says more than what came of them.
+                verified.result()
+        return copied
 
     def _copied(self, order: str) -> np.ndarray[Any, Any]:
         """The codes in memory of their own, in C order and a byte order: one pass over the file's bytes."""
@@ -166,6 +183,5 @@ class Tensor:
             raise TypeError(f"torch {torch.__version__} has no {self.dtype}; `canonical` has its bytes")
         if not self.nbytes:
             return torch.empty(self.shape, dtype=dtype)
-        self.storage.verify()
-        own = self._copied("=").reshape(-1).view(np.uint8)
+        own = self._verified_copy("=").reshape(-1).view(np.uint8)
         return torch.frombuffer(own, dtype=dtype).reshape(self.shape)

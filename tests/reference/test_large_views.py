@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from endianproof.reference import SpecViolation
 from endianproof.reference._tensor import Storage, Tensor
 from endianproof.spec import load_spec
 
@@ -40,6 +41,26 @@ def test_more_elements_than_any_memory_holds_are_a_memory_error(shape):
     for ask in (lambda: huge.canonical, huge.numpy):
         with pytest.raises(MemoryError):
             ask()
+
+
+@pytest.mark.parametrize("size", [8, 1 << 21])
+@pytest.mark.parametrize("order", ["little", "big"])
+@pytest.mark.parametrize("ask", [lambda t: t.canonical, lambda t: t.numpy(), lambda t: t.torch()])
+def test_bytes_that_are_not_the_stated_ones_are_never_handed_out(ask, order, size):
+    def refuse():
+        raise SpecViolation("PT-ZIP-05", 0, "another CRC-32", "the stated one")
+
+    storage = Storage(memoryview(bytes(size)), order, refuse)
+    damaged = Tensor("x", FLOAT32, (size // 4,), storage)
+    with pytest.raises(SpecViolation, match="another CRC-32"):
+        ask(damaged)
+
+
+def test_a_long_storage_of_the_other_byte_order_has_its_values():
+    values = np.arange(1 << 19, dtype=">f4")
+    long = Tensor("x", FLOAT32, values.shape, Storage(memoryview(values.tobytes()), "big"))
+    assert bytes(long.canonical) == values.astype("<f4").tobytes()
+    assert long.torch().tolist() == values.tolist()
 
 
 def test_an_expanded_view_is_no_copy_for_numpy():
