@@ -17,10 +17,14 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import mmap
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from endianproof.conformance.diagnosis import contiguous
 from endianproof.reference import SpecViolation, load
 from endianproof.spec import load_spec
 from endianproof.vectors import ExpectedTensor
@@ -55,18 +59,26 @@ class Expectation:
     too_large: bool = False
 
 
-def _expected(name: str, tensor: Tensor) -> ExpectedTensor:
-    canonical = bytes(tensor.canonical)
+def _place(data: memoryview) -> int | None:
+    """The byte of the file at which a storage begins; None for one that does not lie there as it is: inflated."""
+    if not isinstance(data.obj, mmap.mmap):
+        return None
+    return int(np.asarray(data).ctypes.data - np.asarray(memoryview(data.obj)).ctypes.data)
+
+
+def _expected(name: str, tensor: Tensor, behind: int) -> ExpectedTensor:
+    """What the reference loaded. What is nowhere in the file is said to lie at `behind`, where nobody can look."""
+    canonical, place = bytes(tensor.canonical), _place(tensor.storage.data)
     return ExpectedTensor(
         name=name,
         dtype=tensor.dtype,
         shape=tensor.shape,
         sha256=hashlib.sha256(canonical).hexdigest(),
-        at=0,  # unknown: the diagnosis cannot look at the file
-        storage_nbytes=0,
+        at=behind if place is None else place,
+        storage_nbytes=len(tensor.storage.data),
         byte_order=tensor.storage.byte_order,
         storage_offset=tensor.storage_offset,
-        stride=tuple(tensor.stride or (0,) * len(tensor.shape)),
+        stride=tuple(contiguous(tensor.shape) if tensor.stride is None else tensor.stride),
         source=MappingProxyType({"data": base64.b64encode(canonical).decode("ascii")}),
     )
 
@@ -100,7 +112,7 @@ def _by_reference(path: Path) -> Expectation:
         found = load(path)
         if sum(tensor.nbytes for tensor in found.values()) > LARGEST:
             return Expectation("open", "more elements than memory is spent on", too_large=True)
-        tensors = tuple(_expected(name, tensor) for name, tensor in found.items())
+        tensors = tuple(_expected(name, tensor, path.stat().st_size) for name, tensor in found.items())
     except SpecViolation as violation:
         level = load_spec().rules[violation.rule].level
         return Expectation(

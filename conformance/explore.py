@@ -1,7 +1,9 @@
 """The search beyond the vectors: files are drawn, damaged, judged as vectors are; what fails is made small.
 
-The same seed draws the same files. Failures are told apart by kind (finding, group and rule): each kind is shrunk
-for itself, and a kind that was found is passed over afterwards, so that a shallow fault does not hide a deep one.
+The same seed draws the same files, with one release of Hypothesis and one installation: constants of modules that
+are not installed are drawn too. Half of the files are valid, and come first: what goes wrong with those needs no
+damage. Failures are told apart by kind: each kind is shrunk for itself, and a kind that was found is passed over
+afterwards, so that a shallow fault does not hide a deep one.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Failure", "Search"]
 
-MOST_KINDS = 8
+MOST_KINDS = 8  # of valid files, and as many of damaged ones
+# A storage that is swapped once for each of an even number of views looks as if it were not swapped at all.
+ONE_BUG = {"swapped-per-view": "not-swapped"}
 # A hang costs the whole time limit, a crash a new process. How often each may come before the search ends, and how
 # often a file may be loaded to make one of its kind smaller.
 PATIENCE = {Finding.TIMED_OUT: 3, Finding.OUT_OF_MEMORY: 10, Finding.CRASHED: 30}
@@ -53,8 +57,13 @@ class Failure:
 
     @property
     def kind(self) -> tuple[str, str, str]:
-        """What makes two failures the same: finding, group, and the rule of a file that is to be refused."""
-        return self.judgement.finding.value, self.judgement.group, self.expectation.rule
+        """What makes two failures one bug: the finding, what explains it, and the rule of a file to be refused.
+
+        The mistake that explains a failure is its name, however many tensors, views or bytes show it. Where no
+        mistake does, it is the judge's group.
+        """
+        mistake = ONE_BUG.get(self.judgement.diagnosis, self.judgement.diagnosis)
+        return self.judgement.finding.value, mistake or self.judgement.group, self.expectation.rule
 
     @property
     def dtypes(self) -> frozenset[str]:
@@ -65,6 +74,17 @@ class Failure:
     def size(self) -> tuple[int, bytes]:
         """Fewer bytes are smaller."""
         return len(self.file.data), self.file.data
+
+    @property
+    def rank(self) -> tuple[int, bool, bool, tuple[int, bytes]]:
+        """The order of a report: harm first, then whole files, then what a known mistake explains, then size."""
+        judgement = self.judgement
+        return (
+            judgement.finding.severity,
+            bool(self.file.damages),
+            judgement.diagnosis == "unexplained",
+            self.size,
+        )
 
 
 @dataclass
@@ -83,6 +103,8 @@ class Search:
     ended_early: str = ""
     _folder: Path = field(default=Path(), init=False)
     _left: int = field(default=0, init=False)
+    _most: int = field(default=MOST_KINDS, init=False)
+    _hopeless: bool = field(default=False, init=False)
     _shrinks: int = field(default=0, init=False)
     _target: tuple[str, str, str] | None = field(default=None, init=False)
     _done: set[tuple[str, str, str]] = field(default_factory=set, init=False)
@@ -98,13 +120,18 @@ class Search:
 
     def draw(self, count: int, seed: int, dtypes: Sequence[str] | None) -> None:
         """Draw `count` files, valid and damaged ones; `dtypes` are the element types that the testee has."""
-        strategy = files(self.format, dtypes=dtypes) | damaged_files(self.format, dtypes=dtypes)
-        self._left = count
+        valid, damaged = files(self.format, dtypes=dtypes), damaged_files(self.format, dtypes=dtypes)
         with self._somewhere():
-            for number in range(MOST_KINDS):
-                if not self._left or not self._next_kind(strategy, Random(f"{seed}-{number}")):  # noqa: S311
-                    break
-        if len(self.failures) >= MOST_KINDS and not self.ended_early:
+            self._draw_from(valid, count - count // 2, f"{seed}-valid")
+            if not self._hopeless:
+                self._draw_from(damaged, count // 2, f"{seed}-damaged")
+
+    def _draw_from(self, strategy: hypothesis.strategies.SearchStrategy[File], count: int, seed: str) -> None:
+        self._left, self._most = count, len(self.failures) + MOST_KINDS
+        for number in range(MOST_KINDS):
+            if not self._left or not self._next_kind(strategy, Random(f"{seed}-{number}")):  # noqa: S311
+                return
+        if self._left and not self._hopeless:
             self.ended_early = f"no more than {MOST_KINDS} kinds of failure are kept"
 
     @contextlib.contextmanager
@@ -156,12 +183,14 @@ class Search:
         if finding in PATIENCE:
             self.counts[finding.value] += 1
             if self.counts[finding.value] >= PATIENCE[finding]:
-                self._left = 0
-                self.ended_early = f"ended early: {finding.value} {PATIENCE[finding]} times"
+                self._give_up(f"{finding.value} {PATIENCE[finding]} times")
+
+    def _give_up(self, why: str) -> None:
+        self._left, self._hopeless, self.ended_early = 0, True, f"ended early: {why}"
 
     def _remember(self, failure: Failure) -> None:
         known = self.failures.get(failure.kind)
-        if len(self.failures) < MOST_KINDS if known is None else failure.size < known.size:
+        if len(self.failures) < self._most if known is None else failure.rank < known.rank:
             self.failures[failure.kind] = failure
 
     def _failure(self, file: File) -> Failure | None:
@@ -192,7 +221,7 @@ class Search:
         try:
             seen = observe(vector, self.testee)
         except TesteeStartError as error:
-            self._left, self.ended_early = 0, "ended early: no testee"
+            self._give_up("no testee")
             said = f"the testee could not be started again: {str(error).splitlines()[0]}"
             return Judgement(Finding.PROTOCOL_ERROR, said, (("what to do", error.hint or "see why it ended"),))
         assert isinstance(seen, Observation), "a vector was observed"

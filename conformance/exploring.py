@@ -55,7 +55,7 @@ def explore(form_name: str, testee: Testee, settings: Settings, conditions: RunC
     before = list(kept(wish.folder, form_name, File))
     search.again(file for _, file in before)
     search.draw(wish.count, wish.seed, dtypes)
-    failures = sorted(search.failures.values(), key=lambda one: (one.judgement.finding.severity, one.size))
+    failures = sorted(search.failures.values(), key=lambda one: one.rank)
     reports = tuple(_report(failure, settings, conditions, info.name) for failure in failures)
     counts = ", ".join(f"{number} {what}" for what, number in sorted(search.counts.items()) if number)
     said = f"{form_name}: {wish.count} files drawn from seed {wish.seed}, {len(before)} kept from before: {counts}"
@@ -142,8 +142,8 @@ def _report(failure: Failure, settings: Settings, run: RunConditions, name: str)
     assert wish is not None, "asked for, or there is no item"
     stem = f"{file.format}-{judgement.finding.value}"
     path: Path = keep(file, wish.folder, stem, _about(failure, settings, run, name))
-    # Where the reference said what the file holds, nobody knows where in the file it lies.
-    unfit = {"vector", "file", "what to do", *(("in file",) if failure.expectation.verdict == "may" else ())}
+    inflated = any(tensor.at >= len(file.data) for tensor in failure.expectation.tensors)  # nowhere in the file
+    unfit = {"vector", "file", "what to do", *(("in file",) if inflated else ())}
     lines = (
         ("file", f"{path}, {len(file.data)} bytes: {failure.expectation.description}"),
         *((("made by", "; ".join(file.damages)),) if file.damages else ()),

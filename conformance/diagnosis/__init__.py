@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from endianproof.conformance.diagnosis._case import Candidate, Case, Mistake
 from endianproof.conformance.diagnosis._explain import MISTAKES, Explanation, explain
+from endianproof.conformance.diagnosis._places import contiguous
 from endianproof.conformance.diagnosis._types import FormMistake, explain_form
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Explanation",
     "FormMistake",
     "Mistake",
+    "contiguous",
     "explain",
     "explain_form",
 ]

@@ -7,10 +7,13 @@ import hashlib
 import pytest
 
 from endianproof.conformance.client import TesteeStartError
-from endianproof.conformance.explore import MOST_KINDS, PATIENCE, Search
-from endianproof.conformance.finding import Finding
+from endianproof.conformance.expectation import Expectation, expectation_of
+from endianproof.conformance.explore import MOST_KINDS, PATIENCE, Failure, Search
+from endianproof.conformance.finding import Finding, Judgement
 from endianproof.conformance.outcome import LoadedTensor, Outcome, OutcomeKind, TesteeInfo
 from endianproof.reference import SpecViolation, load
+from endianproof.strategies import File
+from endianproof.vectors import load_vectors
 
 
 def outcome_of(tensors):
@@ -116,6 +119,59 @@ def test_a_shallow_fault_does_not_hide_a_deep_one():
     assert found == {"unknown-result", "protocol-error"}
 
 
+def not_swapped(tensors):
+    """Leave big-endian elements as they are, whatever views there are of their storage."""
+    words = [(t, bytes(t.canonical), t.element.swap_unit) for t in tensors.values()]
+    return Outcome(
+        OutcomeKind.LOADED,
+        tuple(
+            LoadedTensor(t.name, t.dtype, t.shape, hashlib.sha256(turned).hexdigest(), turned)
+            for t, data, unit in words
+            for turned in [
+                b"".join(data[i : i + unit][::-1] for i in range(0, len(data), unit))
+                if t.storage.byte_order == "big"
+                else data
+            ]
+        ),
+    )
+
+
+def test_one_mistake_is_one_kind_however_many_views_show_it_and_the_file_kept_is_whole():
+    search, _ = searched(not_swapped, form="torch-zip")
+    assert list(search.failures) == [("wrong-values", "not-swapped", "")]
+    (failure,) = search.failures.values()
+    assert failure.file.damages == ()
+
+
+def test_a_report_names_harm_first_then_whole_files_then_what_is_explained_then_small_ones():
+    def failure(finding, diagnosis, damages, size):
+        return Failure(
+            File("safetensors", b"x" * size, None, damages),
+            Expectation("may", ""),
+            Judgement(finding, "", diagnosis=diagnosis),
+        )
+
+    ranked = [
+        failure(Finding.WRONG_VALUES, "not-swapped", (), 8),
+        failure(Finding.WRONG_VALUES, "strides-ignored", (), 9),
+        failure(Finding.WRONG_VALUES, "unexplained", (), 1),
+        failure(Finding.WRONG_VALUES, "strides-ignored", ("flipped",), 1),
+        failure(Finding.WRONG_VALUES, "unexplained", ("flipped",), 1),
+        failure(Finding.CRASHED, "", (), 1),
+    ]
+    mixed = [*ranked[3:], *ranked[:3]]
+    assert sorted(mixed, key=lambda one: one.rank) == ranked
+
+
+def test_a_damaged_file_that_is_still_valid_is_diagnosed_by_where_its_tensors_lie(tmp_path):
+    """The reference says what the file holds, and its storages where in the file: so strides can be looked up."""
+    vector = next(v for v in load_vectors() if v.id == "pt-strided-int16-big")
+    file = File(vector.format, vector.path.read_bytes(), None, ("nothing",))
+    found = expectation_of(file, file.write_to(tmp_path))
+    assert found.verdict == "may"
+    assert [(t.at, t.storage_nbytes) for t in found.tensors] == [(t.at, t.storage_nbytes) for t in vector.tensors]
+
+
 def test_an_invalid_file_that_is_accepted_is_a_kind_of_its_own_for_each_rule(monkeypatch):
     monkeypatch.setattr("endianproof.conformance.explore.OTHERWISE", 60)
 
@@ -125,7 +181,7 @@ def test_an_invalid_file_that_is_accepted_is_a_kind_of_its_own_for_each_rule(mon
             return outcome if outcome.kind is OutcomeKind.LOADED else Outcome(OutcomeKind.LOADED)
 
     search = Search(Careless(), "safetensors", lambda _failure: False)
-    search.draw(150, 0, None)
+    search.draw(400, 0, None)
     rules = [rule for finding, _, rule in search.failures if finding == "invalid-file-accepted"]
     assert len(set(rules)) == len(rules) == len(search.failures) == MOST_KINDS
     assert search.ended_early == f"no more than {MOST_KINDS} kinds of failure are kept"
