@@ -112,7 +112,8 @@ class Guest:
         GuestError, also when the guest is not set up.
         """
         self.facts()
-        return guest_argv(self._qemu(), self.tree, argv), guest_environment(env)
+        qemu = self._qemu()
+        return guest_argv(qemu, self.tree, argv), guest_environment(qemu, self.tree, env)
 
 
 @functools.cache

@@ -3,23 +3,34 @@
 A program is named as in a shell: without a slash it is one of the guest's, otherwise a file, either the
 guest's (an absolute path that the tree has) or the host's. Scripts are run by the guest's interpreter of that
 name, because the host's kernel, left to itself, would start its own.
+
+What a guest's program starts itself is looked for on PATH, or is `sys.executable`. Both lead to one folder of
+the tree: it has a small script of the host's for each program of the guest's, which starts QEMU. So they run
+wherever the guest does, without binfmt_misc and without a user namespace.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import endianproof
 from endianproof.qemu._error import GuestError
-from endianproof.qemu._tree import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["guest_argv", "guest_environment", "package_alone"]
+__all__ = ["guest_argv", "guest_environment", "package_alone", "programs_folder", "write_programs"]
 
-SEARCH_PATH = ("/usr/local/bin", "/usr/bin", "/usr/sbin")
+# Java's programs are linked into /usr/bin only when its packages are configured, which nothing here is.
+SEARCH_PATH = ("usr/local/bin", "usr/bin", "usr/sbin", "usr/lib/jvm/*/bin")
+
+PROGRAMS = "endianproof-programs"
+QEMU_VARIABLE = "ENDIANPROOF_QEMU"
+STARTED_BY = f'"${{{QEMU_VARIABLE}:?is not set: start this with endianproof guest exec}}"'
 
 # The host's settings for its own Python and libraries, which make no sense to another machine's.
 HOST_PYTHON = ("PYTHONHOME", "PYTHONPLATLIBDIR", "PYTHONPYCACHEPREFIX", "PYTHONEXECUTABLE", "QEMU_LD_PREFIX")
@@ -32,13 +43,14 @@ BIG_ENDIAN_64 = b"\x02\x02"  # e_ident[4:6]: 64-bit, most significant byte first
 S390 = b"\x00\x16"  # e_machine, bytes 18 and 19, in the file's own byte order
 
 
-def guest_environment(env: Mapping[str, str]) -> dict[str, str]:
+def guest_environment(qemu: str, tree: Path, env: Mapping[str, str]) -> dict[str, str]:
     """Return the environment for a guest's process: `env` without what belongs to the host's Python.
 
     A host's ~/.local has packages for the host, and the guest's Python would find them there.
     """
     kept = {name: value for name, value in env.items() if name not in HOST_PYTHON}
-    return {**kept, "PYTHONNOUSERSITE": "1"}
+    path = f"{programs_folder(tree)}{os.pathsep}{env.get('PATH', os.defpath)}"
+    return {**kept, "PATH": path, "PYTHONNOUSERSITE": "1", QEMU_VARIABLE: qemu}
 
 
 def _interpreter(path: Path, first_line: bytes) -> list[str]:
@@ -52,15 +64,19 @@ def _interpreter(path: Path, first_line: bytes) -> list[str]:
     return ["python3" if name == "python" else name, *words[1:]]
 
 
+def _search_path(tree: Path) -> list[Path]:
+    return [folder for pattern in SEARCH_PATH for folder in sorted(tree.glob(pattern))]
+
+
 def _find(tree: Path, name: str) -> Path:
     """Find the file that a program's name means."""
     if "/" not in name:
-        places = [f"{folder}/{name}" for folder in SEARCH_PATH]
+        places = [folder / name for folder in _search_path(tree)]
     else:
-        places = [name] if name.startswith("/") else []
+        places = [tree / name.lstrip("/")] if name.startswith("/") else []
     for place in places:
-        if found := resolve(tree, place):
-            return found
+        if place.is_file():
+            return place
     if "/" in name and Path(name).is_file():
         return Path(name)
     raise GuestError(
@@ -91,10 +107,38 @@ def _program(tree: Path, name: str) -> list[str]:
     return [str(path)]
 
 
+def _emulated(tree: Path, program: Sequence[str]) -> list[str]:
+    """QEMU's arguments for a program. A Python is told to be the one that others can start."""
+    words = [word for name in HOST_LOADER for word in ("-U", name)]
+    started = Path(program[0])
+    if started.name.startswith("python3") and started.is_relative_to(tree):
+        words += ["-0", str(programs_folder(tree) / started.name), "-E", f"PYTHONHOME={tree / 'usr'}"]
+    return [*words, "-L", str(tree), *program]
+
+
 def guest_argv(qemu: str, tree: Path, argv: Sequence[str]) -> list[str]:
     """Return the host's command line for `argv` in the guest. Raises GuestError if it cannot run there."""
-    unset = [word for name in HOST_LOADER for word in ("-U", name)]
-    return [qemu, *unset, "-L", str(tree), *_program(tree, argv[0]), *argv[1:]]
+    return [qemu, *_emulated(tree, _program(tree, argv[0])), *argv[1:]]
+
+
+def programs_folder(tree: Path) -> Path:
+    """The folder of a tree that comes first on the PATH of a guest's processes."""
+    return tree / PROGRAMS
+
+
+def write_programs(partial: Path, tree: Path) -> None:
+    """Make that folder in a tree in the making, for the path that it will have.
+
+    Scripts whose interpreter the tree does not have are left out. Raises OSError.
+    """
+    folder = programs_folder(partial)
+    folder.mkdir()
+    for name in {path.name for place in _search_path(partial) for path in place.iterdir()}:
+        with contextlib.suppress(GuestError):
+            words = (word.replace(str(partial), str(tree)) for word in _emulated(partial, _program(partial, name)))
+            script = folder / name
+            script.write_text(f'#!/bin/sh\nexec {STARTED_BY} {shlex.join(words)} "$@"\n', encoding="utf-8")
+            script.chmod(0o755)
 
 
 def package_alone(folder: Path) -> dict[str, str]:

@@ -19,7 +19,7 @@ __all__ = ["Recipe", "read_recipe", "read_recipes"]
 
 RECIPES = Path(__file__).resolve().parent / "guests"
 
-LAYOUT = 1
+LAYOUT = 2
 """Raised when set-up lays trees out differently, so that older trees are not taken for new ones."""
 
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from endianproof.qemu._error import GuestError
 from endianproof.qemu._failures import explain, no_room
-from endianproof.qemu._launch import guest_argv, guest_environment
+from endianproof.qemu._launch import guest_argv, guest_environment, write_programs
 from endianproof.qemu._process import run
 from endianproof.qemu._store import exclusive, remove_tree
 from endianproof.qemu._tree import finish_tree, tree_bytes
@@ -207,7 +207,7 @@ def _unpack_from_anywhere(job: _Job) -> None:
 def _facts(job: _Job, modules: Sequence[str]) -> dict[str, Any]:
     """Import modules in the guest's Python, and what it says of itself."""
     command = ("python3", "-c", WARM_UP.read_text(encoding="utf-8"), *modules)
-    environment = guest_environment(os.environ)
+    environment = guest_environment(job.qemu, job.partial, os.environ)
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # writing it is what this is for
     argv = guest_argv(job.qemu, job.partial, command)
     finished = run(argv, env=environment, keep_open=(job.lock,), cwd=job.partial)
@@ -245,6 +245,7 @@ def _complete(job: _Job) -> None:
     _add_wheels(job, probed["python"], glibc)
     job.say(f"importing {', '.join(job.recipe.imports)} once, emulated: about half a minute")
     facts = _facts(job, job.recipe.imports)
+    write_programs(job.partial, job.tree)
     facts |= {"recipe": job.recipe.digest, "glibc": glibc, "bytes": tree_bytes(job.partial)}
     (job.partial / FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     job.partial.rename(job.tree)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from endianproof.qemu._store import remove_tree
 
-__all__ = ["finish_tree", "resolve", "tree_bytes"]
+__all__ = ["finish_tree", "tree_bytes"]
 
 TRIPLET = "s390x-linux-gnu"
 
@@ -99,9 +99,3 @@ def tree_bytes(tree: Path) -> int:
     """Return the bytes that a tree takes on disk; a file with several names counts once."""
     found = [path.lstat() for path in (tree, *_entries(tree))]
     return sum({(one.st_dev, one.st_ino): one.st_blocks * 512 for one in found}.values())
-
-
-def resolve(tree: Path, path: str) -> Path | None:
-    """Find the file in the tree that a guest's absolute path means, or None."""
-    inside = tree / path.lstrip("/")
-    return inside if inside.is_file() else None

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import endianproof
 from endianproof.qemu import GuestError, package_alone
-from endianproof.qemu._launch import guest_argv, guest_environment
+from endianproof.qemu._launch import guest_argv, guest_environment, programs_folder, write_programs
 
 S390X = b"\x7fELF\x02\x02\x01" + bytes(9) + b"\x00\x02\x00\x16" + bytes(44)
 X86_64 = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\x3e\x00" + bytes(44)
@@ -110,7 +111,48 @@ def test_a_program_that_is_nowhere_is_named(tree, name):
 
 def test_the_hosts_python_settings_do_not_reach_the_guest():
     env = {"PYTHONHOME": "/h", "PYTHONPYCACHEPREFIX": "/c", "PYTHONPATH": "/kept", "HOME": "/home/me"}
-    assert guest_environment(env) == {"PYTHONPATH": "/kept", "HOME": "/home/me", "PYTHONNOUSERSITE": "1"}
+    given = guest_environment("qemu", Path("/tree"), env)
+    assert given.keys() == {"PYTHONPATH", "HOME", "PYTHONNOUSERSITE", "PATH", "ENDIANPROOF_QEMU"}
+    assert (given["PYTHONPATH"], given["HOME"]) == ("/kept", "/home/me")
+
+
+def test_the_guests_programs_come_first_on_the_path(tree):
+    path = guest_environment("qemu", tree, {"PATH": "/usr/bin:/bin"})["PATH"]
+    assert path == f"{programs_folder(tree)}:/usr/bin:/bin"
+
+
+def test_what_a_guests_program_starts_by_name_runs_in_qemu(tree, tmp_path):
+    qemu = tmp_path / "qemu"
+    qemu.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    qemu.chmod(0o755)
+    final = tmp_path / "it's final"
+    (tree / "usr" / "bin" / "awk-script").write_text("#!/usr/bin/awk -f\n")
+    write_programs(tree, final)
+    tree.rename(final)
+    assert sorted(path.name for path in programs_folder(final).iterdir()) == ["node", "python3", "tool"]
+    environment = guest_environment(str(qemu), final, os.environ)
+    said = subprocess.run(["tool", "a b"], env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout.splitlines() == guest_argv(str(qemu), final, ["tool", "a b"])[1:]
+
+
+def test_a_program_that_is_started_without_the_guest_says_so(tree):
+    write_programs(tree, tree)
+    done = subprocess.run([programs_folder(tree) / "node"], env={}, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "start this with endianproof guest exec" in done.stderr
+
+
+def test_the_guests_python_is_told_the_name_that_others_can_start(tree):
+    line = guest_argv("qemu", tree, ["tool"])
+    assert line[line.index("-0") + 1] == str(programs_folder(tree) / "python3")
+    assert f"PYTHONHOME={tree}/usr" in line
+
+
+def test_javas_programs_are_found_where_debian_keeps_them(tree):
+    java = tree / "usr/lib/jvm/java-21-openjdk-s390x/bin/java"
+    java.parent.mkdir(parents=True)
+    java.write_bytes(S390X)
+    assert program(tree, "java", "-version") == [str(java), "-version"]
 
 
 def test_the_package_alone_is_importable_and_nothing_beside_it(tmp_path):

@@ -42,6 +42,22 @@ def test_it_sees_the_hosts_files_and_not_the_hosts_packages(trixie, tmp_path):
     assert all(one == "" or one.startswith(str(trixie.tree)) for one in path)
 
 
+def test_its_python_starts_another_one(trixie):
+    """As multiprocessing does; without binfmt_misc the kernel itself runs no program of another machine."""
+    code = """
+import multiprocessing, subprocess, sys
+if __name__ == "__main__":
+    multiprocessing.set_start_method("spawn")
+    process = multiprocessing.Process(target=print, args=("spawned",))
+    process.start()
+    process.join()
+    for name in (sys.executable, "python3"):
+        said = subprocess.check_output([name, "-c", "import sys; print(sys.byteorder)"], text=True)
+        print(said, end="", flush=True)
+"""
+    assert output(trixie, "python3", "-c", code) == "spawned\nbig\nbig\n"
+
+
 def test_it_lists_the_hosts_temporary_files(trixie):
     with tempfile.NamedTemporaryFile(dir="/tmp") as file:
         names = json.loads(

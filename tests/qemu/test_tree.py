@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from endianproof.qemu._tree import finish_tree, resolve, tree_bytes
+from endianproof.qemu._tree import finish_tree, tree_bytes
 
 
 @pytest.fixture
@@ -76,9 +76,3 @@ def test_a_trees_size_counts_a_file_with_two_names_once(tmp_path):
     os.link(tmp_path / "one", tmp_path / "two")
     assert before >= 100_000
     assert tree_bytes(tmp_path) == before
-
-
-def test_a_guests_path_is_looked_up_in_the_tree(tree):
-    (tree / "usr" / "bin" / "node").write_bytes(b"")
-    assert resolve(tree, "/usr/bin/node") == tree / "usr/bin/node"
-    assert resolve(tree, "/usr/bin/nodejs") is None
