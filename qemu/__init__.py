@@ -8,9 +8,11 @@ looks a path up in the tree first, and on the host where the tree lacks it.
 from __future__ import annotations
 
 from endianproof.qemu._error import GuestError
-from endianproof.qemu._guest import Guest, guest, guests, other_trees
-from endianproof.qemu._launch import package_alone
+from endianproof.qemu._guest import Guest, guest, guests
+from endianproof.qemu._launch import package_alone, programs_folder
+from endianproof.qemu._manage import install, leavings, other_trees, prune, remove
 from endianproof.qemu._store import cache_root, exclusive, remove_tree
+from endianproof.qemu._tools import emulator
 from endianproof.qemu._wheels import WheelPlatform, host_platform, unpack_wheels
 
 __all__ = [
@@ -18,12 +20,18 @@ __all__ = [
     "GuestError",
     "WheelPlatform",
     "cache_root",
+    "emulator",
     "exclusive",
     "guest",
     "guests",
     "host_platform",
+    "install",
+    "leavings",
     "other_trees",
     "package_alone",
+    "programs_folder",
+    "prune",
+    "remove",
     "remove_tree",
     "unpack_wheels",
 ]

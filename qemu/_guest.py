@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import json
+from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from endianproof.qemu._added import read_added
 from endianproof.qemu._error import GuestError
 from endianproof.qemu._launch import guest_argv, guest_environment
+from endianproof.qemu._project import project_recipes
 from endianproof.qemu._recipe import Recipe, read_recipes
 from endianproof.qemu._setup import FACTS, set_up
 from endianproof.qemu._store import CACHE_VARIABLE, cache_root
@@ -18,9 +21,8 @@ from endianproof.qemu._wheels import WheelPlatform, guest_platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
-__all__ = ["Guest", "guest", "guests", "other_trees"]
+__all__ = ["Guest", "guest", "guests"]
 
 
 @dataclass(frozen=True)
@@ -112,14 +114,27 @@ class Guest:
         GuestError, also when the guest is not set up.
         """
         self.facts()
-        qemu = self._qemu()
-        return guest_argv(qemu, self.tree, argv), guest_environment(qemu, self.tree, env)
+        return guest_argv(self._qemu(), self.tree, argv), self.environment(env)
+
+    def environment(self, env: Mapping[str, str]) -> dict[str, str]:
+        """Return the environment of the guest's processes, where its programs are the first on PATH.
+
+        A process of the host's that has it starts the guest's programs, too. Raises GuestError.
+        """
+        return guest_environment(self._qemu(), self.tree, env)
 
 
-@functools.cache
 def guests() -> Mapping[str, Guest]:
-    """Every guest by its name."""
-    return MappingProxyType({recipe.name: Guest(recipe) for recipe in read_recipes()})
+    """Every guest by its name: the suite's own, and those of the project that one stands in. Raises GuestError."""
+    recipes = (*read_recipes(), *project_recipes(Path.cwd()))
+    names = [name for recipe in recipes for name in (recipe.name, *recipe.aliases)]
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise GuestError(
+            f"two guests are called {twice[0]!r}", f"these are taken: {', '.join(sorted(set(names)))}"
+        )
+    root = cache_root()
+    found = (Guest(read_added(root, recipe.name).to(recipe)) for recipe in recipes)
+    return MappingProxyType({one.name: one for one in found})
 
 
 def guest(name: str) -> Guest:
@@ -129,10 +144,3 @@ def guest(name: str) -> Guest:
     if name not in names:
         raise GuestError(f"there is no guest called {name!r}", f"the guests are {', '.join(names)}")
     return names[name]
-
-
-def other_trees() -> tuple[Path, ...]:
-    """Folders among the guests' trees that are no guest's of this release: other recipes' trees, or halves."""
-    trees = {guest.tree for guest in guests().values()}
-    found = (cache_root() / "guests").glob("*/")
-    return tuple(sorted(path for path in found if path.is_dir() and path not in trees))

@@ -81,7 +81,8 @@ def _find(tree: Path, name: str) -> Path:
         return Path(name)
     raise GuestError(
         f"{name}: there is no such program {'on this machine or ' if '/' in name else ''}in the guest",
-        "a program of the host's is named by its path (./loader), and has to be built for s390x",
+        "a program of the host's is named by its path (./loader), and has to be built for s390x; "
+        "endianproof guest install adds Debian's packages to a guest",
     )
 
 

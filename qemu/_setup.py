@@ -243,7 +243,8 @@ def _complete(job: _Job) -> None:
     probed = _facts(job, ())
     glibc = probed["libc"].split()[-1]
     _add_wheels(job, probed["python"], glibc)
-    job.say(f"importing {', '.join(job.recipe.imports)} once, emulated: about half a minute")
+    if job.recipe.imports:
+        job.say(f"importing {', '.join(job.recipe.imports)} once, emulated: about half a minute")
     facts = _facts(job, job.recipe.imports)
     write_programs(job.partial, job.tree)
     facts |= {"recipe": job.recipe.digest, "glibc": glibc, "bytes": tree_bytes(job.partial)}

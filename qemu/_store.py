@@ -2,7 +2,8 @@
 
     ROOT/guests/NAME-DIGEST/     a finished tree: it got this name, by one rename, when it was complete
     ROOT/guests/NAME.partial/    a tree in the making, or what a killed set-up left
-    ROOT/guests/NAME.lock        held by whoever makes it
+    ROOT/guests/NAME.lock        held by whoever makes or removes it
+    ROOT/guests/NAME.added.json  what was installed into it
     ROOT/downloads/NAME/         packages and their lists, which the next set-up needs not download
 
 The digest is the recipe's. A changed recipe is thus another tree, and no set-up removes one that another
@@ -23,7 +24,7 @@ import platformdirs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["CACHE_VARIABLE", "cache_root", "exclusive", "remove_tree"]
+__all__ = ["CACHE_VARIABLE", "cache_root", "exclusive", "is_held", "remove_tree"]
 
 CACHE_VARIABLE = "ENDIANPROOF_CACHE"
 
@@ -59,3 +60,13 @@ def exclusive(lock: Path, waiting: Callable[[str], None]) -> Iterator[int]:
         file.write(f"process {os.getpid()}")
         file.flush()
         yield file.fileno()
+
+
+def is_held(lock: Path) -> bool:
+    """Whether another process holds a lock file just now. Raises OSError."""
+    with lock.open("a", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

@@ -14,7 +14,7 @@ from endianproof.qemu._process import run
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["QEMU", "TO_SET_UP", "Tool", "ensure"]
+__all__ = ["QEMU", "TO_SET_UP", "Tool", "emulator", "ensure"]
 
 
 @dataclass(frozen=True)
@@ -116,3 +116,12 @@ def _advice(tools: Sequence[Tool], *, has_apt: bool) -> str:
         return f"run: sudo apt-get update && sudo apt-get install --no-install-recommends {packages}"
     packages = ", ".join(" or ".join(tool.packages) for tool in tools)
     return f"install them with this system's package manager (in Debian and Ubuntu they are {packages})"
+
+
+def emulator() -> str:
+    """Which QEMU runs the guests' programs here, for people."""
+    path = QEMU.find()
+    if path is None:
+        return f"{QEMU.what}, which is not installed yet"
+    lines = run((path, "--version"), env=os.environ).lines
+    return f"{path} ({lines[0] if lines else 'it does not say its version'})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -11,7 +12,10 @@ from click.testing import CliRunner
 
 from endianproof import __version__, qemu
 from endianproof.conformance.cli import COMMANDS, main
-from endianproof.qemu import Guest, GuestError
+from endianproof.qemu import Guest, GuestError, guest, programs_folder
+from endianproof.qemu._tools import QEMU
+
+S390X = b"\x7fELF\x02\x02\x01" + bytes(9) + b"\x00\x02\x00\x16" + bytes(44)
 
 
 def run(*arguments):
@@ -65,7 +69,7 @@ def test_list_shows_every_guest_and_where_they_are_kept(cache):
     assert [line.split()[0] for line in lines[:3]] == ["bookworm", "forky", "trixie"]
     assert all("not set up" in line for line in lines[:3])
     assert "(s390x)" in lines[2]
-    assert lines[-1] == f"kept in {cache}"
+    assert lines[-1].startswith(f"kept in {cache}; run by ")
 
 
 def test_list_shows_what_is_in_a_guest(cache, monkeypatch):
@@ -104,3 +108,95 @@ def test_an_unknown_guest_is_named_before_any_is_set_up(cache, monkeypatch):
     assert result.exit_code == 2
     assert "no guest called 'sarge'" in result.output
     assert "the guests are bookworm, forky, trixie, s390x" in result.output
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """What `exec` and `shell` would have become."""
+    calls = []
+    monkeypatch.setattr(os, "execvpe", lambda file, argv, env: calls.append((file, argv, env)))
+    monkeypatch.setattr(Guest, "setup", lambda one, _say: one.tree)
+    monkeypatch.setattr(QEMU.__class__, "find", lambda _: "/usr/bin/qemu")
+    return calls
+
+
+def test_exec_becomes_the_program_with_every_option_its_own(cache, monkeypatch, started):
+    make_ready(monkeypatch)
+    program = guest("trixie").tree / "usr" / "bin" / "node"
+    program.parent.mkdir(parents=True)
+    program.write_bytes(S390X)
+    assert run("guest", "exec", "trixie", "node", "--help", "-x", "--", "a b").exit_code == 0
+    ((file, argv, env),) = started
+    assert file == argv[0] == "/usr/bin/qemu"
+    assert argv[-5:] == [str(program), "--help", "-x", "--", "a b"]
+    assert env["PATH"].startswith(str(programs_folder(guest("trixie").tree)))
+
+
+def test_exec_of_a_program_that_the_guest_lacks_says_how_to_get_it(cache, monkeypatch, started):
+    make_ready(monkeypatch)
+    result = run("guest", "exec", "trixie", "ruby")
+    assert result.exit_code == 2
+    assert "ruby: there is no such program in the guest" in result.output
+    assert "endianproof guest install" in result.output
+    assert started == []
+
+
+def test_a_shell_is_the_users_own_with_the_guests_programs_first(cache, monkeypatch, started):
+    monkeypatch.setenv("SHELL", "/bin/zsh")
+    result = run("guest", "shell", "trixie")
+    ((file, argv, env),) = started
+    assert (file, argv) == ("/bin/zsh", ["/bin/zsh"])
+    folder = programs_folder(guest("trixie").tree)
+    assert env["PATH"].split(":")[0] == str(folder)
+    assert str(folder) in result.output
+
+
+def test_install_shows_the_guest_that_came_of_it(cache, monkeypatch):
+    make_ready(monkeypatch)
+    monkeypatch.setattr(Guest, "setup", lambda one, _say: one.tree)
+    before = guest("trixie").tree
+    result = run("guest", "install", "trixie", "nodejs", "ml_dtypes==0.5.4")
+    assert result.exit_code == 0
+    assert guest("trixie").tree != before
+    assert f"in {guest('trixie').tree}" in result.output
+
+
+def test_install_refuses_what_is_neither_package_nor_wheel(cache):
+    result = run("guest", "install", "trixie", "ml_dtypes>=0.5")
+    assert result.exit_code == 2
+    assert "'ml_dtypes>=0.5' is neither a Debian package's name nor a wheel as NAME==VERSION" in result.output
+
+
+def test_remove_says_what_became_free(cache):
+    (guest("trixie").tree / "usr").mkdir(parents=True)
+    (guest("trixie").tree / "usr" / "file").write_bytes(bytes(3_000_000))
+    lines = run("guest", "remove", "trixie", "forky").output.splitlines()
+    assert lines == ["trixie: 3 MB freed", "forky: was not set up"]
+    assert not guest("trixie").tree.exists()
+
+
+def test_prune_removes_other_trees_and_says_so_first(cache):
+    tree = cache / "guests" / "trixie-0123456789ab"
+    tree.mkdir(parents=True)
+    assert f"would remove {tree}" in run("guest", "prune", "--dry-run").output
+    assert tree.is_dir()
+    assert f"removing {tree}" in run("guest", "prune").output
+    assert not tree.exists()
+    assert run("guest", "prune").output == "there is nothing to remove\n"
+
+
+def test_prune_all_removes_downloads_too(cache):
+    folder = cache / "downloads" / "trixie"
+    folder.mkdir(parents=True)
+    run("guest", "prune")
+    assert folder.is_dir()
+    run("guest", "prune", "--all")
+    assert not folder.exists()
+
+
+def test_a_cache_that_is_no_folder_is_one_message(cache, monkeypatch):
+    (cache / "file").write_text("")
+    monkeypatch.setenv("ENDIANPROOF_CACHE", str(cache / "file"))
+    result = run("guest", "remove", "trixie")
+    assert result.exit_code == 2
+    assert "ENDIANPROOF_CACHE names another folder" in result.output

@@ -1,0 +1,84 @@
+"""What is done to guests beside setting them up: something is installed into one, one is removed, leavings are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from endianproof.qemu._added import read_added, write_added
+from endianproof.qemu._guest import Guest, guests
+from endianproof.qemu._store import cache_root, exclusive, is_held, remove_tree
+from endianproof.qemu._tree import tree_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+__all__ = ["install", "leavings", "other_trees", "prune", "remove"]
+
+PARTIAL = ".partial"
+
+
+def _trees() -> Path:
+    return cache_root() / "guests"
+
+
+def install(one: Guest, wanted: Sequence[str], progress: Callable[[str], None]) -> Guest:
+    """Add Debian packages, and wheels as NAME==VERSION, to a guest, and set it up with them.
+
+    Returns the guest that has them. Where that fails nothing has changed. Raises GuestError, OSError.
+    """
+
+    def waiting(holder: str) -> None:
+        progress(f"guest {one.name}: waiting for another installation into it ({holder})")
+
+    with exclusive(_trees() / f"{one.name}.added.lock", waiting):
+        added = read_added(cache_root(), one.name).and_these(wanted)
+        whole = Guest(added.to(one.recipe))
+        whole.setup(progress)
+        write_added(cache_root(), one.name, added)
+    return whole
+
+
+def remove(one: Guest, progress: Callable[[str], None]) -> int:
+    """Remove a guest's tree and what was installed into it; return the bytes that it took. Raises OSError."""
+
+    def waiting(holder: str) -> None:
+        progress(f"guest {one.name}: waiting for its set-up to end ({holder})")
+
+    with exclusive(_trees() / f"{one.name}.lock", waiting):
+        freed = _remove(one.tree) if one.tree.is_dir() else 0
+        write_added(cache_root(), one.name, None)
+    return freed
+
+
+def _remove(tree: Path) -> int:
+    """The tree loses its name by one rename first: what ends this early leaves no guest, never half of one."""
+    freed, doomed = tree_bytes(tree), tree.with_name(f"{tree.name}.removed")
+    remove_tree(doomed)
+    tree.rename(doomed)
+    remove_tree(doomed)
+    return freed
+
+
+def other_trees() -> tuple[Path, ...]:
+    """Folders among the guests' trees that no guest known here has: other recipes' trees, and halves.
+
+    A tree in the making is not among them.
+    """
+    trees = {one.tree for one in guests().values()}
+    found = (path for path in _trees().glob("*/") if path.is_dir() and path not in trees)
+    return tuple(sorted(path for path in found if not _in_the_making(path)))
+
+
+def _in_the_making(path: Path) -> bool:
+    return path.suffix == PARTIAL and is_held(path.with_suffix(".lock"))
+
+
+def leavings() -> tuple[Path, ...]:
+    """What can be fetched again: packages that guests were made of, and packages that were put in front."""
+    return tuple(sorted(path for name in ("downloads", "overlays") for path in (cache_root() / name).glob("*/")))
+
+
+def prune(folders: Sequence[Path]) -> int:
+    """Remove such folders, and return the bytes that they took. Raises OSError."""
+    return sum(_remove(folder) for folder in folders)
