@@ -48,7 +48,7 @@ class Added:
             if not is_pin(text) and not is_package(text):
                 raise GuestError(
                     f"{text!r} is neither a Debian package's name nor a wheel as NAME==VERSION",
-                    "for example: endianproof guest install trixie nodejs ml_dtypes==0.5.4",
+                    "for example: endianproof guest install trixie nodejs safetensors==0.7.0",
                 )
         wheels = [text for text in wanted if is_pin(text)]
         replaced = {_project(wheel) for wheel in wheels}

@@ -28,7 +28,9 @@ COMMANDS: Mapping[str, LazyCommand] = {
     "explain": LazyCommand(
         "endianproof.conformance.cli.explain", "Print a rule, policy, vector, save or known bug in full."
     ),
-    "guest": LazyCommand("endianproof.conformance.cli.guest", "Set up and list the emulated big-endian systems."),
+    "guest": LazyCommand(
+        "endianproof.conformance.cli.guest", "Set up, list and use the emulated big-endian systems."
+    ),
     "run": LazyCommand(
         "endianproof.conformance.cli.run", "Test a loader or a saver: pytest, with the same options."
     ),

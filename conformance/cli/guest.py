@@ -76,7 +76,7 @@ def command() -> None:
     [tool.endianproof.guests.mine]
     suite = "sid"
     packages = ["python3-numpy", "nodejs"]
-    wheels = ["ml_dtypes==0.5.4"]
+    wheels = ["safetensors==0.7.0"]
     """
 
 
@@ -107,7 +107,7 @@ def list_guests() -> None:
 @click.argument("name")
 @click.argument("packages", metavar="PACKAGE...", nargs=-1, required=True)
 def install_packages(name: str, packages: tuple[str, ...]) -> None:
-    """Add Debian packages (nodejs) or wheels (ml_dtypes==0.5.4) to a guest.
+    """Add Debian packages (nodejs) or wheels (safetensors==0.7.0) to a guest.
 
     They stay until the guest is removed. For others, and for CI, describe a guest of your own in pyproject.toml.
     """
