@@ -48,7 +48,7 @@ def begin(config: pytest.Config) -> None:
     config.add_cleanup(run.close)
     config.pluginmanager.register(run, "endianproof-run")
     if (wish := run.settings.exploring) is not None:
-        from endianproof.conformance.explore_items import ExploreRun  # noqa: PLC0415 - Hypothesis, only if asked
+        from endianproof.conformance.exploring.items import ExploreRun  # noqa: PLC0415 - Hypothesis, only if asked
 
         config.pluginmanager.register(ExploreRun(run, wish), "endianproof-explore")
 

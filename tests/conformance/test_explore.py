@@ -6,13 +6,14 @@ import glob
 import json
 import math
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 # Imported for good: pytest inside pytest forgets what it imports, and numpy cannot be imported twice.
-import endianproof.conformance.explore_items
+import endianproof.conformance.exploring.items
 import endianproof.conformance.session  # noqa: F401
 from endianproof.vectors import load_vectors
 
@@ -25,7 +26,9 @@ LOADERS = Path(__file__).parent / "loaders" / "planted_loaders.py"
 def run(pytester, monkeypatch):
     """Run pytest as a user does, where planted_loaders can be imported; the testee has a process of its own."""
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
-    monkeypatch.setattr("endianproof.conformance.explore.OTHERWISE", 200)  # what is left is small, not smallest
+    monkeypatch.setattr(
+        "endianproof.conformance.exploring.search.OTHERWISE", 200
+    )  # what is left is small, not smallest
     shutil.copy(LOADERS, pytester.path)
     return lambda *args: pytester.runpytest_inprocess("-W", "error", "-p", "no:randomly", *args)
 
@@ -73,7 +76,9 @@ def test_a_planted_fault_is_found_and_shrunk(run, pytester, loader, form, count,
             f"  file * endianproof-found/{about['file']}, {about['size']} bytes:*",
         ]
     )
-    result.stdout.fnmatch_lines([f"explored {form}: {count} files drawn from seed 0, *; * of failure, *"])
+    result.stdout.fnmatch_lines(["  seen in * of * files drawn"])
+    line = f"explored {form}: {count} files drawn from seed 0, *; * of failure, *; * s with * files per second"
+    result.stdout.fnmatch_lines([line])
 
 
 def test_what_was_found_is_tried_again_by_the_printed_command_until_it_is_mended(run, pytester):
@@ -125,20 +130,57 @@ def test_a_loader_that_reads_nothing_is_not_explored_and_not_passed(run):
     )
 
 
+ADAPTER = """
+import json, sys
+for line in sys.stdin:
+    asked = json.loads(line)
+    if asked["op"] == "hello":
+        said = {"protocol": 1, "name": "mine", "version": "1", "byteorder": sys.byteorder, "machine": "any"}
+        said |= {"runtime": "Python", "packages": {}, "formats": %s, "dtypes": %s}
+    elif asked["op"] == "load":
+        said = {"id": asked["id"], "outcome": "rejected", "error": {"type": "Error", "message": "no"}}
+    else:
+        break
+    print(json.dumps(said), flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("form", "declared", "reason"),
+    [
+        ("safetensors", (["torch-zip"], ["float32"]), "the testee reads torch-zip"),
+        ("safetensors", (["safetensors"], ["float80"]), "no element type of the testee's (float80) is drawn *"),
+        ("torch-tar", (["torch-tar"], ["bfloat16"]), "no element type of the testee's (bfloat16) is drawn *"),
+    ],
+)
+def test_what_is_not_declared_is_not_explored_and_the_reason_is_said(run, pytester, form, declared, reason):
+    pytester.makepyfile(adapter=ADAPTER % tuple(map(json.dumps, declared)))
+    result = run(f"--testee={sys.executable} adapter.py", "--explore=5", f"{form}::explore")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines([f"explored {form}: not explored: {reason}"])
+
+
+def test_a_testee_without_float32_is_explored_with_what_it_has(run, pytester):
+    pytester.makepyfile(adapter=ADAPTER % ('["safetensors"]', '["bfloat16"]'))
+    result = run(f"--testee={sys.executable} adapter.py", "--explore=5", "safetensors::explore")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["a valid file was refused: Error: no"])
+
+
 def test_a_baseline_entry_silences_failures_like_it(run, pytester):
     vector = next(v for v in load_vectors() if v.verdict == "reject" and v.rules == ("ST-OFF-02",))
     entry = {"vector": vector.id, "finding": "invalid-file-accepted", "reason": "by design"}
     (pytester.path / "known.yaml").write_text(yaml.safe_dump({"baseline": 1, "known_failures": [entry]}))
     result = run(*explore("accepts_trailing_bytes"), "--baseline=known.yaml")
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["explored safetensors: *[0-9] known*; nothing failed"])
+    result.stdout.fnmatch_lines(["explored safetensors: *[0-9] known*; nothing failed*"])
 
 
 def test_after_the_vectors_each_format_is_explored_once(run):
     result = run("--loader=reference", "--explore=5", "--rule=ST-HDR-02,PT-ZIP-12")
     result.stdout.fnmatch_lines(["endianproof: exploring 5 files of each format, seed 0"])
-    result.stdout.fnmatch_lines(["explored safetensors: 5 files *nothing failed"])
-    result.stdout.fnmatch_lines(["explored torch-zip: 5 files *nothing failed"])
+    result.stdout.fnmatch_lines(["explored safetensors: 5 files *nothing failed*"])
+    result.stdout.fnmatch_lines(["explored torch-zip: 5 files *nothing failed*"])
     assert result.ret == 0
 
 
@@ -174,7 +216,7 @@ def test_a_plain_run_does_not_import_hypothesis(pytester):
     pytester.makeconftest(
         "import sys\n"
         "def pytest_unconfigure():\n"
-        "    print('imported' if 'endianproof.conformance.explore' in sys.modules else 'spared')\n"
+        "    print('imported' if 'endianproof.conformance.exploring.search' in sys.modules else 'spared')\n"
     )
     result = pytester.runpytest_subprocess("--loader=reference", "safetensors::st-plain")
     result.stdout.fnmatch_lines(["*spared*"])

@@ -7,8 +7,9 @@ import hashlib
 import pytest
 
 from endianproof.conformance.client import TesteeStartError
-from endianproof.conformance.expectation import Expectation, expectation_of
-from endianproof.conformance.explore import MOST_KINDS, PATIENCE, Failure, Search
+from endianproof.conformance.exploring.expectation import Expectation, expectation_of
+from endianproof.conformance.exploring.failure import Failure
+from endianproof.conformance.exploring.search import MOST_KINDS, PATIENCE, Search
 from endianproof.conformance.finding import Finding, Judgement
 from endianproof.conformance.outcome import LoadedTensor, Outcome, OutcomeKind, TesteeInfo
 from endianproof.reference import SpecViolation, load
@@ -173,7 +174,7 @@ def test_a_damaged_file_that_is_still_valid_is_diagnosed_by_where_its_tensors_li
 
 
 def test_an_invalid_file_that_is_accepted_is_a_kind_of_its_own_for_each_rule(monkeypatch):
-    monkeypatch.setattr("endianproof.conformance.explore.OTHERWISE", 60)
+    monkeypatch.setattr("endianproof.conformance.exploring.search.OTHERWISE", 60)
 
     class Careless(InProcess):
         def load(self, path, format_name, /, want="data"):

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from endianproof.conformance.exploring import explore
-from endianproof.conformance.found import FoundFileError
+from endianproof.conformance.exploring.explore import explore
+from endianproof.conformance.exploring.found import FoundFileError
 from endianproof.conformance.items import NonconformingError, report_alone
 from endianproof.conformance.settings import EXPLORE
 

@@ -22,7 +22,8 @@ from hypothesis.errors import Flaky, NoSuchExample
 
 from endianproof.conformance.client import TesteeStartError
 from endianproof.conformance.examine import Observation, conclude, observe
-from endianproof.conformance.expectation import expectation_of, own_account
+from endianproof.conformance.exploring.expectation import expectation_of, own_account
+from endianproof.conformance.exploring.failure import Failure
 from endianproof.conformance.finding import Finding, Judgement
 from endianproof.conformance.outcome import OutcomeKind
 from endianproof.vectors import Vector
@@ -31,60 +32,21 @@ from endianproof.vectors.strategies import damaged_files, files
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from hypothesis.strategies import SearchStrategy
+
     from endianproof.conformance.examine import Testee
-    from endianproof.conformance.expectation import Expectation
+    from endianproof.conformance.exploring.expectation import Expectation
+    from endianproof.conformance.exploring.failure import Kind
     from endianproof.vectors.strategies import File
 
-__all__ = ["Failure", "Search"]
+__all__ = ["Search"]
 
 MOST_KINDS = 8  # of valid files, and as many of damaged ones
-# A storage that is swapped once for each of an even number of views looks as if it were not swapped at all.
-ONE_BUG = {"swapped-per-view": "not-swapped"}
 # A hang costs the whole time limit, a crash a new process. How often each may come before the search ends, and how
 # often a file may be loaded to make one of its kind smaller.
 PATIENCE = {Finding.TIMED_OUT: 3, Finding.OUT_OF_MEMORY: 10, Finding.CRASHED: 30}
 SHRINKING = {Finding.TIMED_OUT: 0, Finding.OUT_OF_MEMORY: 20, Finding.CRASHED: 60}
 OTHERWISE = 800
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A file that failed, the smallest of its kind so far, and what the judge says of it."""
-
-    file: File
-    expectation: Expectation
-    judgement: Judgement
-
-    @property
-    def kind(self) -> tuple[str, str, str]:
-        """What makes two failures one bug: the finding, what explains it, and the rule of a file to be refused.
-
-        The mistake that explains a failure is its name, however many tensors, views or bytes show it. Where no
-        mistake does, it is the judge's group.
-        """
-        mistake = ONE_BUG.get(self.judgement.diagnosis, self.judgement.diagnosis)
-        return self.judgement.finding.value, mistake or self.judgement.group, self.expectation.rule
-
-    @property
-    def dtypes(self) -> frozenset[str]:
-        """The element types that the file's tensors should have; none for a file that is to be refused."""
-        return frozenset(tensor.dtype for tensor in self.expectation.tensors)
-
-    @property
-    def size(self) -> tuple[int, bytes]:
-        """Fewer bytes are smaller."""
-        return len(self.file.data), self.file.data
-
-    @property
-    def rank(self) -> tuple[int, bool, bool, tuple[int, bytes]]:
-        """The order of a report: harm first, then whole files, then what a known mistake explains, then size."""
-        judgement = self.judgement
-        return (
-            judgement.finding.severity,
-            bool(self.file.damages),
-            judgement.diagnosis == "unexplained",
-            self.size,
-        )
 
 
 @dataclass
@@ -93,21 +55,25 @@ class Search:
 
     `silent` says which failures are known (a baseline's). `counts` are files by what came of them: `judged`,
     `open` (the format leaves it to the loader), `unsupported`, `too large`, `known`; and how many ended badly.
+    `seen` are drawn files by kind of failure, `drawn` all of them; `tried` also those that shrinking made of them.
     """
 
     testee: Testee
     format: str
     silent: Callable[[Failure], bool]
-    failures: dict[tuple[str, str, str], Failure] = field(default_factory=dict)
+    failures: dict[Kind, Failure] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
+    seen: Counter[Kind] = field(default_factory=Counter)
+    drawn: int = 0
+    tried: int = 0
     ended_early: str = ""
     _folder: Path = field(default=Path(), init=False)
     _left: int = field(default=0, init=False)
     _most: int = field(default=MOST_KINDS, init=False)
     _hopeless: bool = field(default=False, init=False)
     _shrinks: int = field(default=0, init=False)
-    _target: tuple[str, str, str] | None = field(default=None, init=False)
-    _done: set[tuple[str, str, str]] = field(default_factory=set, init=False)
+    _target: Kind | None = field(default=None, init=False)
+    _done: set[Kind] = field(default_factory=set, init=False)
 
     def again(self, kept: Iterable[File]) -> None:
         """Try files that an earlier search found."""
@@ -126,7 +92,7 @@ class Search:
             if not self._hopeless:
                 self._draw_from(damaged, count // 2, f"{seed}-damaged")
 
-    def _draw_from(self, strategy: hypothesis.strategies.SearchStrategy[File], count: int, seed: str) -> None:
+    def _draw_from(self, strategy: SearchStrategy[File], count: int, seed: str) -> None:
         self._left, self._most = count, len(self.failures) + MOST_KINDS
         for number in range(MOST_KINDS):
             if not self._left or not self._next_kind(strategy, Random(f"{seed}-{number}")):  # noqa: S311
@@ -140,7 +106,7 @@ class Search:
             self._folder = Path(folder)
             yield
 
-    def _next_kind(self, strategy: hypothesis.strategies.SearchStrategy[File], random: Random) -> bool:
+    def _next_kind(self, strategy: SearchStrategy[File], random: Random) -> bool:
         """Draw until a new kind of failure is found, and shrink it. False where nothing is left to draw."""
         self._target = None
         settings = hypothesis.settings(
@@ -167,12 +133,14 @@ class Search:
         failure = self._failure(file)
         if searching:
             self._left -= 1
+            self.drawn += 1
         else:
             self._shrinks -= 1
         if failure is None:
             return False
         self._remember(failure)
         if searching:
+            self.seen[failure.kind] += 1
             self._lose_patience(failure.judgement.finding)
         if searching and failure.kind not in self._done and failure.kind in self.failures:
             self._target = failure.kind
@@ -195,6 +163,7 @@ class Search:
 
     def _failure(self, file: File) -> Failure | None:
         """The file's failure; None where it passed, where nothing can be said, and where the failure is known."""
+        self.tried += 1
         path = file.write_to(self._folder)
         expectation = expectation_of(file, path)
         if expectation.too_large:
