@@ -186,8 +186,8 @@ def _check_shared(entry: VectorTemplate | SaveTemplate, what: str, form: Format,
         if rule not in spec.rules:
             raise SpecError(f"{form.name}: {what} {entry.id} names rule {rule!r}, which does not exist")
     first, level = spec.rules[entry.rules[0]], _level(form.policies.get(entry.policy or ""))
-    # Of a writer, a policy says what it may choose within a rule that it must keep, or need not.
-    fits = first.level == level or (what == "save" and entry.policy is not None and first.level != "SHOULD")
+    # Of a writer, a policy may also say what it may choose within a rule that it must keep.
+    fits = first.level in (level, "MUST" if what == "save" else level)
     _refuse(
         {
             f"a refused {what} breaks exactly one rule": entry.verdict == "reject" and len(entry.rules) != 1,

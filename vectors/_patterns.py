@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ZerosFirst", "canonical_pattern", "codes_for", "encode_all"]
 
+# No file has as many elements one by one: a slip in a shape is told before it takes all memory.
+_MOST = 1 << 24
+
 
 def _is_telling(element: ElementType, code: int) -> bool:
     """Finite, not zero, and another code when its bytes are swapped by any unit."""
@@ -119,8 +122,10 @@ def codes_for(
     """`count` codes: of the named pattern, of a conversion's cases (`{from, to}`), or the given ones, repeated.
 
     The first `zeros` of them are 0; `skip` codes of the pattern are left out before the first. Raises ValueError
-    for a name or a conversion that does not exist.
+    for a name or a conversion that does not exist, and for more codes than memory is for.
     """
+    if count - zeros > _MOST:
+        raise ValueError(f"{count} elements are too many to write out: say how many of them are `leading_zeros`")
     if zeros:
         return ZerosFirst(zeros, tuple(codes_for(element, values, count - zeros, skip=skip)))
     if isinstance(values, Mapping):

@@ -62,16 +62,17 @@ def _place(tensor: Mapping[str, Any], start: int, skip: int, form: Format, spec:
     nbytes = element.nbytes(count)
     if nbytes is None:
         raise ValueError(f"{count} elements of {element.name} do not fill whole bytes")
+    values = tensor["values"] if count else tensor.get("values", ())
     return Placed(
         name=tensor["name"] * tensor.get("name_times", 1),
         element=element,
         shape=shape,
-        codes=codes_for(element, tensor["values"], count, tensor.get("leading_zeros", 0), skip),
+        codes=codes_for(element, values, count, tensor.get("leading_zeros", 0), skip),
         byte_order=form.layout["byte_order"],
         at=start,
         storage_nbytes=nbytes,
         stride=c_strides(shape),
-        pattern=tensor["values"] if isinstance(tensor["values"], str) else None,
+        pattern=values if isinstance(values, str) else None,
         skip=skip,
     )
 

@@ -196,6 +196,10 @@ class _Objects:
         self.change = change
         self.classes = {element: name for name, element in self.pickle["storage_classes"].items()}
         self.dtypes = {element: name for name, element in form.element_types.items()}
+        harmless = self.pickle["harmless"]
+        names = (*self.pickle["storage_classes"], *self.pickle["quantized_classes"], *form.element_types)
+        self.globals = {name: f"torch {name}" for name in names}
+        self.globals |= {**harmless["functions"], **harmless["values"], **self.pickle["globals"]}
         self.views = {view.name: view for view in views}
         self.special: Mapping[str, Callable[[Any], Any]] = {
             "$arguments": lambda name: self.arguments(self.views[name]),
@@ -222,13 +226,13 @@ class _Objects:
         return {key: self.made(item) for key, item in node.items()}
 
     def named(self, role: str) -> Global:
-        """A global by its role, or a storage class or dtype of module torch by its name."""
+        """A global by its role, or a storage class or dtype of module torch by its name; any by both its names."""
         change = self.change.get("global", {})
         if change.get("replace") == role:
             return Global(change["with"])
-        harmless = self.pickle["harmless"]
-        known = {**harmless["functions"], **harmless["values"], **self.pickle["globals"]}
-        return Global(role if " " in role else known.get(role, f"torch {role}"))
+        if " " not in role and role not in self.globals:
+            raise ValueError(f"{role!r} is no global's role, and no storage class or dtype of module torch")
+        return Global(role if " " in role else self.globals[role])
 
     def empty_dict(self) -> Call:
         return Call(self.named("ordered_dict"), ())

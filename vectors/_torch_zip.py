@@ -27,9 +27,11 @@ _CHANGES = (*CHANGES, *_ARCHIVE, "file", "folder", "lie", "order", "record", "tr
 def _records(pickle: bytes, views: Sequence[View], write: Mapping[str, Any], form: Format) -> list[Record]:
     """The records in torch's order; a `minimal` file has none that old and other writers leave out.
 
-    With `minimal: byteorder`, it has that one of them.
+    With `minimal: byteorder`, it has that one of them. Raises ValueError for another kind of minimal.
     """
     layout, names, minimal = form.layout, form.layout["records"], write.get("minimal", False)
+    if minimal not in (False, True, "byteorder"):
+        raise ValueError(f"write: minimal is true, false or byteorder, not {minimal!r}")
     order: ByteOrder = write["byte_order"]
     storages = {view.storage.key: view.storage for view in views}
     extra = layout["writer_records"] if not minimal else {"before": {}, "after": {}}

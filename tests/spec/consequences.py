@@ -4,36 +4,24 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import re
 import sys
-from dataclasses import replace
 from typing import Any
+
+from rereading import Rereading
 
 from endianproof.reference import SpecViolation
 from endianproof.reference._load import _reader
-from endianproof.spec import Policy, Spec, SpecError, bug_gaps, load_spec
-from endianproof.spec._reader import (
-    ROOM,
-    _frozen,
-    _save,
-    _shared,
-    _template,
-    _with_parts,
-    read_documents,
-    spec_of,
-    validate_document,
-)
+from endianproof.spec import Format, Spec, SpecError, bug_gaps, load_spec
+from endianproof.spec._reader import ROOM, _save, _template, read_documents
 from endianproof.vectors._expand import _expand, encode_recipe, recipes
 from endianproof.vectors._generate import _entry
 from endianproof.vectors._saves import _expand as _expand_save
 
 # Larger vectors are slow to make, and asked last.
 LARGE = 20_000
-# The sections of a format that its vectors are made from and read by, and what the reader makes of each.
-_VALUES = {
-    "layout": _frozen,
-    "element_types": _frozen,
-    "policies": lambda table: {name: Policy(name=name, **entry) for name, entry in table.items()},
-}
+# A word of a changed leaf that may stand in a vector, too.
+_WORD = re.compile(r"[a-z0-9]{3,}")
 
 
 def _handed(save: Any) -> tuple[Any, ...]:
@@ -46,7 +34,8 @@ class Observed:
 
     def __init__(self) -> None:
         self.documents = read_documents(ROOM)
-        self.spec = spec_of(self.documents)
+        self.rereading = Rereading(self.documents)
+        self.spec = self.rereading.spec
         self.gaps = bug_gaps(self.spec)
         self._now = self.spec
         self._substitute()
@@ -60,10 +49,9 @@ class Observed:
             for name, made in self.made.items()
         }
         # The vectors that fit in memory, cheap ones first; one that noticed something is asked first next time.
-        self.order = {
-            name: sorted(self.outcomes[name], key=lambda key: len(made[key][0]))
-            for name, made in self.made.items()
-        }
+        pairs = [(name, key) for name, found in self.outcomes.items() for key in found]
+        self.order = sorted(pairs, key=lambda pair: len(self.made[pair[0]][pair[1]][0]))
+        self.words = {(name, key): self._words_of(self.recipes[name][key]) for name, key in pairs}
 
     def _substitute(self) -> None:
         """Let every module of ours see the specification at work in place of the shipped one."""
@@ -80,16 +68,27 @@ class Observed:
 
     def close(self) -> None:
         """Give the modules the shipped specification back."""
+        self.rereading.close()
         for module in self._patched:
             module.load_spec = load_spec
 
-    def _at_work(self, spec: Spec) -> None:
+    def _at_work(self, spec: Spec, file: str) -> None:
+        """What is kept from call to call depends on element types, patterns and byte orders alone."""
         self._now = spec
+        if "/" in file:
+            return
         for name, module in list(sys.modules.items()):
             if name.startswith(("endianproof.vectors.", "endianproof.reference.")):
                 for value in vars(module).values():
                     if hasattr(value, "cache_clear"):
                         value.cache_clear()
+
+    def _words_of(self, recipe: Any) -> frozenset[str]:
+        """What a vector says of itself, and what its file does."""
+        data = self.made[recipe.template.format][recipe.id][0][:LARGE].decode("latin-1")
+        template = recipe.template
+        said = (recipe.id, template.policy, template.rules, recipe.write, recipe.change, data)
+        return frozenset(_WORD.findall(" ".join(map(str, said)).lower()))
 
     def _make(self, recipe: Any, siblings: Any, spec: Spec) -> tuple[Any, dict[str, Any]]:
         """A vector's bytes, and its line in the manifest without its description."""
@@ -113,15 +112,19 @@ class Observed:
     def consequence(self, mutation: Any) -> str | None:
         """The first thing that a mutation changes, in words; None where nothing does.
 
-        The cheap come first: a template's own vectors, the vectors of a changed layout, what the reader says.
+        The cheap come first: a template's own vectors, what the reader says, then the vectors of a format.
         """
-        documents = {**self.documents, mutation.file: mutation.document}
-        return (
-            self._of_template(mutation)
-            or self._of_layout(mutation)
-            or self._of_reading(mutation.file, documents)
-            or self._of_spec(mutation, spec_of(documents))
-        )
+        if found := self._of_template(mutation):
+            return found
+        try:
+            spec = self.rereading.read(mutation)
+        except SpecError as error:
+            return f"refused: {error}"
+        try:
+            self._at_work(spec, mutation.file)
+            return self._of_formats(mutation, spec) or self._of_bugs(spec)
+        finally:
+            self._at_work(self.spec, mutation.file)
 
     def _of_template(self, mutation: Any) -> str | None:
         """A changed template changes its own vectors: nothing else need be looked at."""
@@ -166,59 +169,8 @@ class Observed:
             return f"{recipe.id}: {type(error).__name__}: {error}"
         return None
 
-    def _of_reading(self, file: str, documents: dict[str, Any]) -> str | None:
-        try:
-            for name in [file, *self._users(file)]:
-                validate_document(name, documents)
-            spec_of(documents)
-        except SpecError as error:
-            return f"refused: {error}"
-        return None
-
-    def _users(self, part: str) -> list[str]:
-        document = self.documents[part]
-        name = document.get("part", document.get("format", "element types"))
-        return [file for file, document in self.documents.items() if name in document.get("uses", ())]
-
-    def _of_layout(self, mutation: Any) -> str | None:
-        """A changed layout, table of names or policy changes the vectors of a format that has it, or uses it."""
-        section = mutation.path[0] if mutation.path else None
-        if "/" not in mutation.file or section not in _VALUES:
-            return None
-        parts = _shared({**self.documents, mutation.file: mutation.document})
-        try:
-            for file in [mutation.file, *self._users(mutation.file)]:
-                if file.startswith("formats/"):
-                    document = mutation.document if file == mutation.file else self.documents[file]
-                    form = self.spec.formats[document["format"]]
-                    value = _VALUES[section](_with_parts(document, parts)[section])
-                    spec = replace(
-                        self.spec, formats={**self.spec.formats, form.name: replace(form, **{section: value})}
-                    )
-                    self._now = spec  # what is kept from call to call depends on element types and patterns alone
-                    if found := self._of_format(form.name, spec):
-                        return found
-        except Exception as error:  # noqa: BLE001 (whatever it is, it was noticed)
-            return f"{type(error).__name__}: {error}"
-        finally:
-            self._now = self.spec
-        return None
-
-    def _of_spec(self, mutation: Any, spec: Spec) -> str | None:
-        """What is left: the vectors, unless they were looked at, and what is said of bugs."""
-        section, *rest = mutation.path or (None,)
-        looked_at = "/" in mutation.file and (section in _VALUES or (section in ("vectors", "saves") and rest))
-        try:
-            self._at_work(spec)
-            for name in () if looked_at or mutation.file == "bugs.yaml" else self._formats_of(mutation.file):
-                if found := self._of_format(name, spec):
-                    return found
-            return self._of_bugs(spec)
-        finally:
-            self._at_work(self.spec)
-
     def _formats_of(self, file: str) -> list[str]:
-        files = [file, *self._users(file)]
+        files = [file, *self.rereading.users(file)]
         return [self.documents[name]["format"] for name in files if name.startswith("formats/")] or list(
             self.spec.formats
         )
@@ -227,28 +179,49 @@ class Observed:
         gaps = bug_gaps(spec)
         return next((f"{bug}: {gap}" for bug, gap in gaps.items() if gap != self.gaps.get(bug)), None)
 
-    def _of_format(self, name: str, spec: Spec) -> str | None:
+    def _of_formats(self, mutation: Any, spec: Spec) -> str | None:
+        """The vectors of all formats that see the file; none where it is about one vector, which was looked at."""
+        if mutation.file == "bugs.yaml" or (mutation.section in ("vectors", "saves") and len(mutation.path) > 1):
+            return None
+        formats = self._formats_of(mutation.file)
         try:
-            changed = recipes(spec.formats[name])
+            changed = {name: self._recipes(spec.formats[name]) for name in formats}
         except Exception as error:  # noqa: BLE001 (whatever it is, it was noticed)
             return f"{type(error).__name__}: {error}"
-        if [one.id for one in spec.formats[name].saves] != [one.id for one in self.spec.formats[name].saves]:
+        listed = (self._of_lists(spec.formats[name], changed[name]) for name in formats)
+        return next(filter(None, listed), None) or self._of_vectors(mutation, changed, spec)
+
+    def _recipes(self, form: Format) -> dict[str, Any]:
+        """Of a format's vectors; those that there are, where nothing that they are expanded from is another."""
+        old = self.spec.formats[form.name]
+        sources = [(f.templates, f.element_types, f.layout.get("releases")) for f in (form, old)]
+        return self.recipes[form.name] if sources[0] == sources[1] else recipes(form)
+
+    def _of_lists(self, form: Format, changed: dict[str, Any]) -> str | None:
+        """Which vectors and saves there are, and the choices that saves depend on."""
+        old = self.spec.formats[form.name]
+        if list(changed) != list(self.recipes[form.name]):
+            return f"other vectors: {sorted(changed.keys() ^ self.recipes[form.name].keys())[:3]}"
+        if [one.id for one in form.saves] != [one.id for one in old.saves]:
             return "other saves"
-        policies = [form.policies for form in (spec.formats[name], self.spec.formats[name])]
-        for save in self.spec.formats[name].saves:
-            if policies[0].get(save.policy) != policies[1].get(save.policy):
-                return f"{save.id}: another choice"
-        if list(changed) != list(self.recipes[name]):
-            return f"other vectors: {sorted(changed.keys() ^ self.recipes[name].keys())[:3]}"
-        order = self.order[name]
-        for key in order:
-            found = self._difference(changed[key], changed, spec) or self._read_otherwise(name, key)
+        choices = (one for one in old.saves if form.policies.get(one.policy) != old.policies.get(one.policy))
+        return next((f"{one.id}: another choice" for one in choices), None)
+
+    def _of_vectors(self, mutation: Any, changed: dict[str, Any], spec: Spec) -> str | None:
+        for name, key in self._likely_first(mutation, changed):
+            found = self._difference(changed[name][key], changed[name], spec) or self._read_otherwise(name, key)
             if found:
                 if len(self.made[name][key][0]) < LARGE:
-                    order.remove(key)
-                    order.insert(0, key)
+                    self.order.remove((name, key))
+                    self.order.insert(0, (name, key))
                 return found
         return None
+
+    def _likely_first(self, mutation: Any, names: Any) -> list[tuple[str, str]]:
+        """The vectors of these formats; before all others those that share words with the changed leaf."""
+        words = set(_WORD.findall(" ".join(map(str, (*mutation.path[1:], mutation.what))).lower()))
+        pairs = [pair for pair in self.order if pair[0] in names]
+        return sorted(pairs, key=lambda pair: -len(words & self.words[pair]))
 
     def _read_otherwise(self, name: str, key: str) -> str | None:
         try:
