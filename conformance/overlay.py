@@ -1,106 +1,47 @@
-"""`--with=safetensors==0.4.2`: packages from PyPI, put in front of what the testee's side has installed.
+"""`--with=safetensors==0.4.2`, `--with=.`: packages put in front of what the testee's side has installed.
 
     ROOT/overlays/PLATFORM/KEY.json     which folder a request led to, and when
     ROOT/overlays/PLATFORM/NAME-VERSION.../   what was unpacked; never changed afterwards
     ROOT/overlays/PLATFORM.lock         held while something is unpacked
 
 An exact version is asked for once and kept. A range can mean another version tomorrow, so the index is asked
-again after a day; the older folder stays, because another run may be using it.
+again after a day; the older folder stays, because another run may be using it. A project or a wheel given by its
+path is looked at each time, and its folder is named by what it holds. What a package depends on is added where the
+testee's side does not have it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 import time
-from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
-
+from endianproof.conformance.packages import OverlayError, request_of
 from endianproof.qemu import (
     GuestError,
     cache_root,
     exclusive,
-    host_platform,
+    needs,
     remove_tree,
     unpack_wheels,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
 
-    from endianproof.qemu import Guest, WheelPlatform
+    from endianproof.conformance.packages import Request
+    from endianproof.qemu import Guest
 
 __all__ = ["OverlayError", "overlay"]
 
 RANGE_SECONDS = 24 * 3600.0
 LONGEST_NAME = 100
-EXAMPLE = "write it as safetensors==0.4.2, or as a range: safetensors<0.5"
 
 
-class OverlayError(Exception):
-    """An overlay cannot be had. The message says what happened, `hint` what to do about it (may be "")."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
-
-
-@dataclass(frozen=True)
-class _Request:
-    """What was asked for, in one normal form, and for which platform."""
-
-    requirements: tuple[str, ...]
-    exact: bool
-    platform: WheelPlatform
-    folder: Path
-
-    @property
-    def record(self) -> Path:
-        """The file that remembers the answer."""
-        key = hashlib.sha256("\n".join(self.requirements).encode()).hexdigest()[:16]
-        return self.folder / f"{key}.json"
-
-
-def _parse(text: str) -> Requirement:
-    try:
-        requirement = Requirement(text)
-    except InvalidRequirement as error:
-        reason = str(error).splitlines()[0]
-        raise OverlayError(f"{text!r} is not a package with a version: {reason}", EXAMPLE) from error
-    if requirement.url or requirement.marker:
-        unwanted = "a URL" if requirement.url else "a condition"
-        raise OverlayError(f"{text!r} has {unwanted}; only a name and versions are taken", EXAMPLE)
-    return requirement
-
-
-def _is_exact(requirement: Requirement) -> bool:
-    return any(
-        specifier.operator in {"==", "==="} and "*" not in specifier.version for specifier in requirement.specifier
-    )
-
-
-def _request(requirements: Sequence[str], guest: Guest | None) -> _Request:
-    parsed: dict[str, Requirement] = {}
-    for text in requirements:
-        requirement = _parse(text)
-        name = canonicalize_name(requirement.name)
-        if name in parsed:
-            raise OverlayError(f"{name} is asked for twice: {parsed[name]} and {requirement}", "ask for it once")
-        parsed[name] = requirement
-    platform = guest.wheel_platform if guest else host_platform()
-    return _Request(
-        requirements=tuple(sorted(map(str, parsed.values()))),
-        exact=all(map(_is_exact, parsed.values())),
-        platform=platform,
-        folder=cache_root() / "overlays" / platform.tag,
-    )
-
-
-def _remembered(request: _Request) -> tuple[Path, float] | None:
+def _remembered(request: Request) -> tuple[Path, float] | None:
     """The folder that the same request led to before, and how many seconds ago."""
     try:
         record = json.loads(request.record.read_text(encoding="utf-8"))
@@ -111,28 +52,30 @@ def _remembered(request: _Request) -> tuple[Path, float] | None:
     return (folder, age) if folder.is_dir() else None
 
 
-def _remember(request: _Request, folder: Path) -> None:
+def _remember(request: Request, folder: Path) -> None:
     new = request.record.with_suffix(".new")
-    record = {"folder": folder.name, "requirements": request.requirements, "time": time.time()}
+    record = {"folder": folder.name, "requirements": request.shown, "time": time.time()}
     new.write_text(json.dumps(record) + "\n", encoding="utf-8")
     new.replace(request.record)
 
 
-def _folder_name(versions: dict[str, str]) -> str:
+def _folder_name(versions: Mapping[str, str], content: str) -> str:
     """Name a folder by its content: readable when it holds little, and always within a file name's length."""
-    content = "-".join(f"{name}-{version}" for name, version in sorted(versions.items()))
-    if len(content) <= LONGEST_NAME:
-        return content
-    return f"{len(versions)}-packages-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+    names = "-".join(f"{name}-{version}" for name, version in sorted(versions.items()))
+    digest = hashlib.sha256((names + content).encode()).hexdigest()[:16]
+    if len(names) > LONGEST_NAME:
+        return f"{len(versions)}-packages-{digest}"
+    return f"{names}-{digest}" if content else names
 
 
-def _unpack(request: _Request, lock: int) -> Path:
+def _unpack(request: Request, lock: int, progress: Callable[[str], None]) -> Path:
     """Unpack beside, then rename: what has its final name is complete."""
     partial = request.folder / "partial"
     remove_tree(partial)
     try:
-        versions = unpack_wheels(request.requirements, partial, request.platform, keep_open=(lock,))
-        folder = request.folder / _folder_name(versions)
+        versions = unpack_wheels(list(request.requirements.values()), partial, request.platform, keep_open=(lock,))
+        versions = _with_dependencies(request, partial, lock, progress) or versions
+        folder = request.folder / _folder_name(versions, request.content)
         if not folder.is_dir():
             partial.rename(folder)
     finally:
@@ -141,9 +84,28 @@ def _unpack(request: _Request, lock: int) -> Path:
     return folder
 
 
-def _obtain(request: _Request, progress: Callable[[str], None]) -> Path:
-    names = ", ".join(request.requirements)
+def _with_dependencies(
+    request: Request, partial: Path, lock: int, progress: Callable[[str], None]
+) -> dict[str, str]:
+    """Unpack what is needed beside, until nothing is; return the versions then, or nothing where none was."""
+    versions: dict[str, str] = {}
+    extras, tried = dict(request.extras), set[str]()
+    while missing := [need for need in needs(partial, request.platform, extras) if need.name not in tried]:
+        need = missing[0]
+        tried.add(need.name)
+        extras[need.name] = frozenset(need.requirement.extras)
+        wanted = f"{need.requirement.name}{need.requirement.specifier}"
+        try:
+            versions = unpack_wheels([wanted], partial, request.platform, keep_open=(lock,))
+            progress(f"with {wanted}, which {need.of} needs")
+        except GuestError as error:
+            if error.kind != "absent":
+                raise
+            progress(f"without {wanted}, which {need.of} asks for: {error}")
+    return versions
 
+
+def _obtain(request: Request, progress: Callable[[str], None]) -> Path:
     def waiting(holder: str) -> None:
         progress(f"waiting for another run that is fetching packages ({holder})")
 
@@ -151,10 +113,10 @@ def _obtain(request: _Request, progress: Callable[[str], None]) -> Path:
         before = _remembered(request)
         if before and (request.exact or before[1] < RANGE_SECONDS):
             return before[0]
-        progress(f"fetching {names} for {request.platform.label}")
+        progress(f"fetching {request.shown} for {request.platform.label}")
         request.folder.mkdir(parents=True, exist_ok=True)
         try:
-            return _unpack(request, lock)
+            return _unpack(request, lock, progress)
         except GuestError as error:
             if before and error.kind == "network":
                 progress(f"{error}: using {before[0].name}, fetched {before[1] / 3600:.0f} hours ago")
@@ -165,17 +127,17 @@ def _obtain(request: _Request, progress: Callable[[str], None]) -> Path:
 def overlay(requirements: Sequence[str], guest: Guest | None, progress: Callable[[str], None]) -> Path | None:
     """Unpack packages for this machine's Python, or for a guest's, which must be set up.
 
-    Returns the folder to put in front of sys.path, or None when nothing is asked for. Their dependencies are
-    left to what is installed on the testee's side. Raises OverlayError.
+    `requirements` are names with versions, folders of projects, and wheels. Dependencies that the testee's side
+    does not have are unpacked with them; what the index does not have for it is told, and left out. Returns the
+    folder to put in front of sys.path, or None when nothing is asked for. Raises OverlayError.
     """
     if not requirements:
         return None
     try:
-        request = _request(requirements, guest)
-        before = _remembered(request)
-        if before and request.exact:
-            return before[0]
-        return _obtain(request, progress)
+        with tempfile.TemporaryDirectory(prefix="endianproof-wheels-") as made:
+            request = request_of(requirements, guest, Path(made), progress)
+            before = _remembered(request)
+            return before[0] if before and request.exact else _obtain(request, progress)
     except GuestError as error:
         raise OverlayError(str(error), error.hint) from error
     except OSError as error:

@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     option(
         "--with",
         "with",
-        "put this PyPI package in front of what the testee's side has, as in safetensors==0.4.2 (repeatable)",
+        "put this in front of what the testee's side has: safetensors==0.4.2, a project (.) or a wheel (repeatable)",
         metavar="REQUIREMENT",
         **several,
     )

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from packaging.requirements import InvalidRequirement, Requirement
 
 from endianproof.conformance.baseline import Baseline, BaselineError, read_baseline
 from endianproof.conformance.large import NoRoomError, roomy_folder
 from endianproof.conformance.named import named, named_saver
+from endianproof.conformance.packages import OverlayError, parse
 from endianproof.conformance.tasks import OPS, load_tasks
 from endianproof.qemu import GuestError, guest
 from endianproof.spec import load_spec
@@ -225,9 +225,9 @@ def _requirements(given: Iterable[str], testee: str | None) -> tuple[str, ...]:
                 "--with goes with --loader and --saver: a program given by --testee has its own packages"
             )
         try:
-            Requirement(text)
-        except InvalidRequirement:
-            raise pytest.UsageError(f"--with: {text!r} is no package: write it as safetensors==0.4.2") from None
+            parse(text)
+        except OverlayError as error:
+            raise pytest.UsageError(f"--with: {error}\n{error.hint}") from error
     return tuple(given)
 
 

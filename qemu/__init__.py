@@ -7,18 +7,21 @@ looks a path up in the tree first, and on the host where the tree lacks it.
 
 from __future__ import annotations
 
+from endianproof.qemu._dependencies import Need, needs
 from endianproof.qemu._error import GuestError
 from endianproof.qemu._guest import Guest, guest, guests
 from endianproof.qemu._launch import package_alone, programs_folder
 from endianproof.qemu._manage import install, leavings, other_trees, prune, remove
 from endianproof.qemu._store import cache_root, exclusive, remove_tree
 from endianproof.qemu._tools import emulator
-from endianproof.qemu._wheels import WheelPlatform, host_platform, unpack_wheels
+from endianproof.qemu._wheels import WheelPlatform, build_wheel, host_platform, unpack_wheels
 
 __all__ = [
     "Guest",
     "GuestError",
+    "Need",
     "WheelPlatform",
+    "build_wheel",
     "cache_root",
     "emulator",
     "exclusive",
@@ -27,6 +30,7 @@ __all__ = [
     "host_platform",
     "install",
     "leavings",
+    "needs",
     "other_trees",
     "package_alone",
     "programs_folder",

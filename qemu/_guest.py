@@ -80,7 +80,11 @@ class Guest:
     def wheel_platform(self) -> WheelPlatform:
         """What a wheel must be built for to run in it. Raises GuestError when it is not set up."""
         facts = self.facts()
-        return guest_platform(facts["python"], facts["glibc"])
+        python = facts["python"]
+        local = self.tree / "usr" / "local" / "lib" / f"python{python}" / "dist-packages"
+        return guest_platform(
+            python, facts["glibc"], (local, self.tree / "usr" / "lib" / "python3" / "dist-packages")
+        )
 
     def setup(self, progress: Callable[[str], None]) -> Path:
         """Set it up unless it is, telling `progress` each step, and return its tree. Raises GuestError."""

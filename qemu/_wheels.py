@@ -1,7 +1,8 @@
 """PyPI wheels, unpacked into a folder: for a guest's Python and s390x, or for the Python that runs this.
 
 pip does the work, so that the user's own index, proxy and certificates hold. Wheels only: nothing is compiled
-and no code of a package runs. Dependencies are left out: they come from what the guest already has.
+and no code of a package runs. Dependencies are left out: see `_dependencies`. The user's own project is the one
+exception: `build_wheel` has pip build it here, as pip install would.
 """
 
 from __future__ import annotations
@@ -11,20 +12,21 @@ import platform
 import re
 import sys
 import sysconfig
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+from packaging.markers import default_environment
 from packaging.version import Version
 
 from endianproof.qemu._error import GuestError
 from endianproof.qemu._process import run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["WheelPlatform", "fetch_wheels", "guest_platform", "host_platform", "unpack_wheels"]
+__all__ = ["WheelPlatform", "build_wheel", "fetch_wheels", "guest_platform", "host_platform", "unpack_wheels"]
 
 OLDEST_MANYLINUX = 17  # manylinux_2_17 is manylinux2014, the first that s390x has
 
@@ -39,11 +41,17 @@ PIP_ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class WheelPlatform:
-    """What wheels must run on: `tag` for file names, `label` for people, `options` for pip."""
+    """What wheels must run on: `tag` for file names, `label` for people, `options` for pip.
+
+    `environment` is what markers are evaluated in; `paths` are the folders whose packages are there already,
+    None for those of the Python that runs this.
+    """
 
     tag: str
     label: str
     options: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, hash=False)
+    paths: list[str] | None = field(default=None, hash=False)
 
 
 def host_platform() -> WheelPlatform:
@@ -52,11 +60,28 @@ def host_platform() -> WheelPlatform:
     return WheelPlatform(
         tag=f"{sys.implementation.cache_tag}-{sysconfig.get_platform()}",
         label=f"Python {version} on {platform.machine()}",
+        environment={name: str(value) for name, value in default_environment().items()},
     )
 
 
-def guest_platform(python: str, glibc: str) -> WheelPlatform:
-    """Return the platform of a guest's Python ("3.13") with its C library ("2.41"), on s390x."""
+# What does not depend on the guest's Python (PEP 508).
+S390X = {
+    "implementation_name": "cpython",
+    "os_name": "posix",
+    "platform_machine": "s390x",
+    "platform_python_implementation": "CPython",
+    "platform_release": "",
+    "platform_system": "Linux",
+    "platform_version": "",
+    "sys_platform": "linux",
+}
+
+
+def guest_platform(python: str, glibc: str, paths: Sequence[Path] = ()) -> WheelPlatform:
+    """Return the platform of a guest's Python ("3.13") with its C library ("2.41"), on s390x.
+
+    `paths` are the folders of the packages that it has.
+    """
     _, _, minor = glibc.partition(".")
     tags = [f"manylinux_2_{number}_s390x" for number in range(int(minor), OLDEST_MANYLINUX - 1, -1)]
     platforms = (*tags, "manylinux2014_s390x", "linux_s390x")
@@ -64,6 +89,13 @@ def guest_platform(python: str, glibc: str) -> WheelPlatform:
         tag=f"cp{python.replace('.', '')}-glibc{glibc}-s390x",
         label=f"Python {python} on s390x (glibc {glibc})",
         options=("--python-version", python, *(f"--platform={name}" for name in platforms)),
+        environment={
+            **S390X,
+            "implementation_version": f"{python}.0",
+            "python_full_version": f"{python}.0",
+            "python_version": python,
+        },
+        paths=[str(path) for path in paths],
     )
 
 
@@ -87,12 +119,15 @@ def _no_version(wanted: str, offered: str, where: WheelPlatform) -> GuestError:
     if offered == "none":
         return GuestError(
             f"there is no wheel of {wanted} for {where.label}",
-            "check the name; a package that only comes as source has to be built by hand for this platform",
+            "check the name; a package that only comes as source has to be built for this platform first, and its "
+            "wheel given as a file: --with=dist/NAME.whl",
+            kind="absent",
         )
     versions = [version for version in offered.split(", ") if not Version(version).is_prerelease]
     return GuestError(
         f"there is no wheel of {wanted} for {where.label}",
         f"versions that have one: {', '.join(_shortened(versions))}",
+        kind="absent",
     )
 
 
@@ -130,6 +165,16 @@ def fetch_wheels(
 ) -> None:
     """Download wheels into a folder. Raises GuestError."""
     _pip(("download", f"--dest={folder}"), requirements, where, keep_open)
+
+
+def build_wheel(project: Path, folder: Path, keep_open: Sequence[int] = ()) -> Path:
+    """Build a project's wheel into an empty folder, by its own build system, here. Raises GuestError."""
+    argv = (sys.executable, "-m", "pip", "wheel", "--no-deps", f"--wheel-dir={folder}", "--", str(project))
+    finished = run(argv, env={**os.environ, **PIP_ENVIRONMENT}, keep_open=keep_open)
+    if finished.code:
+        raise _explain(finished.lines, (str(project),), host_platform())
+    (wheel,) = folder.glob("*.whl")
+    return wheel
 
 
 def unpack_wheels(

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 import time
+import zipfile
+from pathlib import Path
 
 import pytest
 
 from endianproof.conformance import overlay as overlay_module
+from endianproof.conformance import packages as packages_module
 from endianproof.conformance.overlay import RANGE_SECONDS, OverlayError, overlay
 from endianproof.qemu import GuestError, WheelPlatform
 
@@ -37,6 +41,7 @@ class Index:
 
 
 class FakeGuest:
+    name = "trixie"
     wheel_platform = WheelPlatform(tag="cp313-glibc2.41-s390x", label="Python 3.13 on s390x")
 
 
@@ -178,7 +183,7 @@ def test_many_packages_still_make_a_name(index):
     assert folder.name.startswith("40-packages-")
 
 
-@pytest.mark.parametrize("text", ["safe tensors", "", "==0.4.2", "./dist/x.whl", "safetensors=0.4.2"])
+@pytest.mark.parametrize("text", ["safe tensors", "", "==0.4.2", "safetensors=0.4.2"])
 def test_a_malformed_requirement_is_named_with_an_example(index, text):
     error = refused(text)
     assert str(error).startswith(f"{text!r} is not a package with a version: ")
@@ -216,3 +221,118 @@ def test_a_cache_that_cannot_be_written_is_one_clear_error(index, monkeypatch, t
     error = refused("safetensors==0.4.2")
     assert "packages cannot be kept in" in str(error)
     assert "ENDIANPROOF_CACHE" in error.hint
+
+
+class Packages(Index):
+    """An index whose packages have metadata: what each needs."""
+
+    def __init__(self, **needed):
+        super().__init__()
+        self.needed = needed
+        self.held = {}
+        self.unreachable = None
+
+    def __call__(self, requirements, folder, platform, *, keep_open):
+        assert keep_open
+        for text in requirements:
+            name = re.split("[<>=-]", Path(text).name)[0]
+            self.fetched.append((text, platform.tag))
+            if name == self.unreachable:
+                raise NO_NETWORK
+            if name not in self.needed:
+                raise GuestError(f"there is no wheel of {text}", kind="absent")
+            self.held[name] = "1.0"
+            info = folder / f"{name}-1.0.dist-info"
+            info.mkdir(parents=True, exist_ok=True)
+            lines = [f"Name: {name}", "Version: 1.0", *(f"Requires-Dist: {one}" for one in self.needed[name])]
+            (info / "METADATA").write_text("\n".join(lines) + "\n")
+        return dict(self.held)
+
+
+def packages(monkeypatch, **needed):
+    stand_in = Packages(**needed)
+    monkeypatch.setattr(overlay_module, "unpack_wheels", stand_in)
+    return stand_in
+
+
+def test_what_a_package_needs_and_the_side_lacks_comes_along(index, monkeypatch):
+    stand_in = packages(monkeypatch, mine=["one>=1", "numpy"], one=["two>=1"], two=[])
+    said = []
+    folder = overlay(["mine==1.0"], None, said.append)
+    assert folder.name == "mine-1.0-one-1.0-two-1.0"
+    assert [text for text, _ in stand_in.fetched] == ["mine==1.0", "one>=1", "two>=1"]
+    assert said[1:] == ["with one>=1, which mine 1.0 needs", "with two>=1, which one 1.0 needs"]
+
+
+def test_a_dependency_that_the_index_does_not_have_is_told_and_left_out(index, monkeypatch):
+    packages(monkeypatch, mine=["nowhere>=2"])
+    said = []
+    folder = overlay(["mine==1.0"], None, said.append)
+    assert folder.name == "mine-1.0"
+    assert said[1] == "without nowhere>=2, which mine 1.0 asks for: there is no wheel of nowhere>=2"
+
+
+def test_a_dependency_that_cannot_be_fetched_is_an_error(index, monkeypatch):
+    stand_in = packages(monkeypatch, mine=["other"], other=[])
+    stand_in.unreachable = "other"
+    assert str(refused("mine==1.0")) == "no network"
+
+
+def wheel(folder, name="mine-1.0-py3-none-any.whl", content="x = 1"):
+    path = folder / name
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mine/__init__.py", content)
+    return path
+
+
+def test_a_wheel_is_given_by_its_path(index, monkeypatch, tmp_path):
+    stand_in = packages(monkeypatch, mine=[])
+    path = wheel(tmp_path)
+    folder = overlay([str(path)], FakeGuest(), ignore)
+    assert folder.name.startswith("mine-1.0-")
+    assert stand_in.fetched[0][0] == str(path)
+
+
+def test_another_content_is_another_folder_and_the_same_one_is_not_fetched_again(index, monkeypatch, tmp_path):
+    stand_in = packages(monkeypatch, mine=[])
+    first = overlay([str(wheel(tmp_path))], None, ignore)
+    assert overlay([str(wheel(tmp_path))], None, ignore) == first
+    assert len(stand_in.fetched) == 1
+    assert overlay([str(wheel(tmp_path, content="x = 2"))], None, ignore) != first
+
+
+def test_a_projects_folder_becomes_a_wheel(index, monkeypatch, tmp_path):
+    stand_in = packages(monkeypatch, mine=["rich; extra == 'nice'"], rich=[])
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "pyproject.toml").write_text("")
+    monkeypatch.setattr(
+        packages_module, "build_wheel", lambda path, folder: wheel(folder) if path == project else 0
+    )
+    said = []
+    overlay([f"{project}[nice]"], None, said.append)
+    assert said[0] == f"building a wheel of {project}"
+    assert Path(stand_in.fetched[0][0]).name == "mine-1.0-py3-none-any.whl"
+
+
+@pytest.mark.parametrize("tag", ["cp313-cp313-manylinux_2_17_x86_64", "cp313-abi3-linux_aarch64"])
+def test_a_wheel_for_another_machine_is_refused_for_a_guest(index, tmp_path, tag):
+    path = wheel(tmp_path, f"mine-1.0-{tag}.whl")
+    error = refused(str(path), guest=FakeGuest())
+    assert "is compiled for" in str(error)
+    assert "guest trixie is s390x" in str(error)
+    assert "--with=dist/" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("dist/nosuch.whl", "a wheel was expected there"),
+        ("./nosuch", "a folder with a pyproject.toml was expected there"),
+        ("nosuch/", "a folder with a pyproject.toml was expected there"),
+    ],
+)
+def test_a_path_that_holds_no_package_is_named(index, text, expected):
+    error = refused(text)
+    assert expected in str(error)
+    assert "safetensors==0.4.2" in error.hint

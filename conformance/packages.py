@@ -1,0 +1,159 @@
+"""What `--with` asks for: names with versions, projects' folders and wheels, made one request for pip."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from endianproof.qemu import build_wheel, cache_root, host_platform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from endianproof.qemu import Guest, WheelPlatform
+
+__all__ = ["OverlayError", "Request", "parse", "request_of"]
+
+EXAMPLE = "write it as safetensors==0.4.2, as a range: safetensors<0.5, or as a path: . or dist/mypkg.whl"
+
+
+class OverlayError(Exception):
+    """An overlay cannot be had. The message says what happened, `hint` what to do about it (may be "")."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for, in one normal form, and for which platform.
+
+    `requirements` are for pip, by normal name: names with versions, and paths of wheels. `exact` tells whether the
+    same request means the same tomorrow, `content` one wheel from another of the same version.
+    """
+
+    requirements: Mapping[str, str]
+    extras: Mapping[str, frozenset[str]]
+    exact: bool
+    content: str
+    platform: WheelPlatform
+    folder: Path
+
+    @property
+    def record(self) -> Path:
+        """The file that remembers the answer."""
+        named = sorted(text for text in self.requirements.values() if not text.endswith(".whl"))
+        key = hashlib.sha256("\n".join([*named, self.content]).encode()).hexdigest()[:16]
+        return self.folder / f"{key}.json"
+
+    @property
+    def shown(self) -> str:
+        """What is asked for, for people."""
+        return ", ".join(Path(text).name for _, text in sorted(self.requirements.items()))
+
+
+@dataclass(frozen=True)
+class _Local:
+    """A project's folder or a wheel, with the extras that are wanted."""
+
+    path: Path
+    extras: frozenset[str]
+
+
+LOCAL = re.compile(r"(?P<path>\.|[^@]*/[^@\[]*|[^@]*\.whl)(\[(?P<extras>[^\]]*)\])?")  # an @ comes before a URL
+
+
+def parse(text: str) -> Requirement | _Local:
+    """Read one package as the user gave it. Raises OverlayError."""
+    if match := LOCAL.fullmatch(text):
+        return _local(Path(match["path"]).expanduser(), match["extras"] or "")
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement as error:
+        reason = str(error).splitlines()[0]
+        raise OverlayError(f"{text!r} is not a package with a version: {reason}", EXAMPLE) from error
+    if requirement.url or requirement.marker:
+        unwanted = "a URL" if requirement.url else "a condition"
+        raise OverlayError(f"{text!r} has {unwanted}; only a name and versions are taken", EXAMPLE)
+    return requirement
+
+
+def _local(path: Path, extras: str) -> _Local:
+    if path.suffix == ".whl":
+        fits, expected = path.is_file(), "a wheel"
+    else:
+        fits = any((path / name).is_file() for name in ("pyproject.toml", "setup.py"))
+        expected = "a folder with a pyproject.toml"
+    if not fits:
+        raise OverlayError(f"{path}: {expected} was expected there, and is not", EXAMPLE)
+    return _Local(path.absolute(), frozenset(extra.strip() for extra in extras.split(",") if extra.strip()))
+
+
+def _is_exact(requirement: Requirement) -> bool:
+    return any(
+        specifier.operator in {"==", "==="} and "*" not in specifier.version for specifier in requirement.specifier
+    )
+
+
+def _wheel_of(local: _Local, guest: Guest | None, made: Path, progress: Callable[[str], None]) -> Path:
+    """The wheel that was given, or that the project becomes; for a guest it must not be built for this machine."""
+    wheel = local.path
+    if wheel.suffix != ".whl":
+        progress(f"building a wheel of {local.path}")
+        folder = Path(tempfile.mkdtemp(dir=made))
+        wheel = build_wheel(local.path, folder)
+    *_, tags = parse_wheel_filename(wheel.name)
+    platforms = sorted({tag.platform for tag in tags})
+    if guest is not None and not any(name == "any" or name.endswith("_s390x") for name in platforms):
+        raise OverlayError(
+            f"{wheel.name} is compiled for {', '.join(platforms)}, and guest {guest.name} is s390x",
+            "build the project's wheel for s390x, and give its path: --with=dist/NAME-VERSION-...-linux_s390x.whl",
+        )
+    return wheel
+
+
+def _content(wheel: Path) -> str:
+    """What is in a wheel, whenever it was built: names, sizes and checksums, without their times."""
+    with zipfile.ZipFile(wheel) as archive:
+        entries = sorted((one.filename, one.file_size, one.CRC) for one in archive.infolist())
+    return json.dumps(entries)
+
+
+def request_of(wanted: Sequence[str], guest: Guest | None, made: Path, progress: Callable[[str], None]) -> Request:
+    """Make one request of what the user gave; wheels of projects are built in `made`.
+
+    Raises OverlayError, and GuestError where a project cannot be built or the guest is not set up.
+    """
+    asked: dict[str, str] = {}
+    extras: dict[str, frozenset[str]] = {}
+    exact, content = True, []
+    for one in map(parse, wanted):
+        if isinstance(one, _Local):
+            wheel = _wheel_of(one, guest, made, progress)
+            name, text = parse_wheel_filename(wheel.name)[0], str(wheel)
+            content.append(_content(wheel))
+        else:
+            name, text = canonicalize_name(one.name), str(one)
+            exact = exact and _is_exact(one)
+        if name in asked:
+            raise OverlayError(f"{name} is asked for twice: {asked[name]} and {text}", "ask for it once")
+        asked[name], extras[name] = text, frozenset(one.extras)
+    platform = guest.wheel_platform if guest else host_platform()
+    return Request(
+        requirements=asked,
+        extras=extras,
+        exact=exact,
+        content="\n".join(content),
+        platform=platform,
+        folder=cache_root() / "overlays" / platform.tag,
+    )
