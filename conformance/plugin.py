@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     option(
         "--with",
         "with",
-        "put this in front of what the testee's side has: safetensors==0.4.2, a project (.) or a wheel (repeatable)",
+        "put in front of what the testee's side has: safetensors==0.4.2, a project (.), a wheel (repeatable)",
         metavar="REQUIREMENT",
         **several,
     )

@@ -407,7 +407,7 @@ def test_a_pinned_policy_decides(run):
         (["--loader=mypkg.load", "--rule=ST-DT-2"], "*no rule is called ST-DT-2; did you mean ST-DT-02?*"),
         (["--loader=mypkg.load", "--format=torch-zip", "--rule=ST-DT-02"], "*no vector is selected by --format*"),
         (["--loader=mypkg.load", "--guest=vax"], "*--guest: *vax*"),
-        (["--loader=mypkg.load", "--with=a b c"], "*--with: 'a b c' is no package*"),
+        (["--loader=mypkg.load", "--with=a b c"], "*--with: 'a b c' is not a package*"),
         (["--loader=mypkg.load", "--policy=x=y"], "*unknown policy 'x'*"),
         (["--loader=mypkg.load", "--policy=st-duplicate-names=z"], "*--policy: *"),
         (["--loader=mypkg.load", "--baseline=gone.yaml"], "*gone.yaml cannot be read*"),
