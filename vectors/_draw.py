@@ -10,7 +10,7 @@ import functools
 import itertools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hypothesis import strategies as st
 
@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 
     from endianproof.spec import ElementType
 
-__all__ = ["NAMES", "TEXTS", "DrawnTensor", "Layout", "drawn_tensors", "slack", "values_of", "view"]
+__all__ = ["NAMES", "TEXTS", "DrawnTensor", "Layout", "drawn_tensors", "several", "slack", "values_of", "view"]
 
 # Around the widths of swap loops: 2 to 16 elements of 16 to 64 bits to a register, unrolled up to eight times.
 LENGTHS = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129)
 _MOST_ELEMENTS = 4096
+_KEPT = st.integers(0, 9)  # 0: not kept
+_Drawn = TypeVar("_Drawn")
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,24 @@ class DrawnTensor:
     def canonical(self) -> bytes:
         """The canonical bytes: C order, each element little-endian."""
         return encode(self.element, self.codes, "little")
+
+
+@st.composite
+def _kept(draw: DrawFn, strategy: SearchStrategy[_Drawn]) -> _Drawn | None:
+    return draw(strategy) if draw(_KEPT) else None
+
+
+def _without_none(found: Sequence[_Drawn | None]) -> list[_Drawn]:
+    return [one for one in found if one is not None]
+
+
+def several(strategy: SearchStrategy[_Drawn], most: int) -> SearchStrategy[list[_Drawn]]:
+    """Lists of at most so many. Any part can be left out, which is its simplest form.
+
+    Hypothesis alone takes a part of many choices from the end of a list only, and files would keep tensors that
+    have nothing to do with their failure.
+    """
+    return st.lists(_kept(strategy), max_size=most).map(_without_none)
 
 
 def _fits(shape: Sequence[int]) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from endianproof.vectors._draw import TEXTS, drawn_tensors
+from endianproof.vectors._draw import TEXTS, drawn_tensors, several
 from endianproof.vectors._structs import pack
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def write(draw: DrawFn, form: Format, elements: SearchStrategy[ElementType]) -> 
 
 @functools.cache
 def _tensors(elements: SearchStrategy[ElementType]) -> SearchStrategy[list[DrawnTensor]]:
-    return st.lists(drawn_tensors(elements, views=False), max_size=4)
+    return several(drawn_tensors(elements, views=False), 4)
 
 
 def edit(draw: DrawFn, data: bytes, form: Format) -> tuple[bytes, str]:

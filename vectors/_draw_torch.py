@@ -5,11 +5,12 @@ In the formats before zip files, a storage may be a view of another.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from endianproof.vectors._draw import NAMES, Layout, contiguous, slack, values_of, view
+from endianproof.vectors._draw import NAMES, Layout, contiguous, several, slack, values_of, view
 from endianproof.vectors._encoded import c_strides
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["contents", "with_views"]
 
 
-_NAMES = st.lists(NAMES, max_size=4, unique=True)
 _ORDERS, _CONTAINERS = st.sampled_from(("little", "big")), st.sampled_from(("dict", "ordered_dict", "state_dict"))
 _BOOLEANS, _FEW = st.booleans(), st.integers(0, 3)
 _FIRST_VIEW = 100  # storages and views have their keys from one set of numbers
@@ -37,39 +37,48 @@ def _layout(draw: DrawFn, element: ElementType) -> Layout:
     return Layout(whole, c_strides(whole))
 
 
-def contents(
-    draw: DrawFn, elements: SearchStrategy[ElementType], names_of: SearchStrategy[list[str]] = _NAMES
-) -> dict[str, Any]:
-    """The keys `byte_order`, `container`, `storages` and `tensors` of a `write`: up to four tensors."""
-    storages: dict[str, Mapping[str, Any]] = {}
+@st.composite
+def _storage(
+    draw: DrawFn, elements: SearchStrategy[ElementType], names: SearchStrategy[str]
+) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
+    """A storage and the tensors over it, one or two: what is drawn together can be left out together."""
+    element = draw(elements)
+    packed = element.bits % 8 != 0
+    # Parameters require gradients, which torch has for these types alone.
+    differentiable = element.kind in ("float", "complex") and not packed
+    layouts: list[Layout] = []
     tensors: list[Mapping[str, Any]] = []
-    names = list(draw(names_of))
-    while names:
-        # Each storage has the next tensor, or the next two.
-        views = [names.pop() for _ in range(2 if len(names) > 1 and draw(_BOOLEANS) else 1)]
-        element, key = draw(elements), str(len(storages))
-        layouts, packed = [_layout(draw, element) for _ in views], element.bits % 8 != 0
-        numel = max(layout.numel for layout in layouts) + (0 if packed else slack(draw))
-        storages[key] = {"dtype": element.name, "numel": numel, "values": draw(values_of(element))}
-        # Parameters require gradients, which torch has for these types alone.
-        differentiable = element.kind in ("float", "complex") and not packed
-        can_be = {"parameter": draw(_BOOLEANS)} if differentiable else {}
-        tensors += [
-            {
-                "name": name,
-                "storage": key,
-                "offset": one.offset,
-                "shape": one.shape,
-                "stride": one.stride,
-                **can_be,
-            }
-            for name, one in zip(views, layouts, strict=True)
-        ]
+    for _ in range(2 if draw(_BOOLEANS) else 1):
+        one = _layout(draw, element)
+        said = {"name": draw(names), "offset": one.offset, "shape": one.shape, "stride": one.stride}
+        tensors.append({**said, "parameter": draw(_BOOLEANS)} if differentiable else said)
+        layouts.append(one)
+    numel = max(layout.numel for layout in layouts) + (0 if packed else slack(draw))
+    return {"dtype": element.name, "numel": numel, "values": draw(values_of(element))}, tensors
+
+
+@functools.cache
+def _storages(elements: SearchStrategy[ElementType], names: SearchStrategy[str]) -> SearchStrategy[Any]:
+    return several(_storage(elements, names), 3)
+
+
+def contents(
+    draw: DrawFn, elements: SearchStrategy[ElementType], names: SearchStrategy[str] = NAMES
+) -> dict[str, Any]:
+    """The keys `byte_order`, `container`, `storages` and `tensors` of a `write`: up to three storages."""
+    storages: dict[str, Mapping[str, Any]] = {}
+    tensors: dict[str, Mapping[str, Any]] = {}
+    for storage, views in draw(_storages(elements, names)):
+        key = str(len(storages))
+        fresh = {view["name"]: {**view, "storage": key} for view in views if view["name"] not in tensors}
+        if fresh:
+            storages[key] = storage
+            tensors |= fresh
     return {
         "byte_order": draw(_ORDERS),
         "container": draw(_CONTAINERS),
         "storages": storages,
-        "tensors": tensors,
+        "tensors": list(tensors.values()),
     }
 
 

@@ -33,7 +33,7 @@ def dtypes(form: Format) -> Iterable[str]:
 
 
 def write(draw: DrawFn, form: Format, elements: SearchStrategy[ElementType]) -> Mapping[str, Any]:
-    """A `write` of up to four tensors, some over views of storages, as any machine may have written it."""
+    """A `write` of up to six tensors, some over views of storages, as any machine may have written it."""
     objects = contents(draw, elements)
     views = with_views(draw, objects, form.layout["pickle"]["storage_classes"].values())
     # What the file says of its writer's byte order does not matter.

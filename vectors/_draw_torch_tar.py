@@ -57,7 +57,7 @@ def dtypes(form: Format) -> Iterable[str]:
 
 
 def write(draw: DrawFn, form: Format, elements: SearchStrategy[ElementType]) -> Mapping[str, Any]:
-    """A `write` of up to four tensors, some over views of storages, its members in any order."""
+    """A `write` of up to six tensors, some over views of storages, its members in any order."""
     objects = contents(draw, elements)
     system = {**form.layout["system"], "little_endian": objects["byte_order"] == "little"}
     return {

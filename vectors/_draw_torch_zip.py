@@ -47,7 +47,7 @@ def archive(draw: DrawFn) -> Mapping[str, Any]:
 
 
 def write(draw: DrawFn, form: Format, elements: SearchStrategy[ElementType]) -> Mapping[str, Any]:
-    """A `write` of up to four tensors, in any archive that a writer may make of them."""
+    """A `write` of up to six tensors, in any archive that a writer may make of them."""
     objects = contents(draw, elements)
     made = archive(draw)
     # Without the record that names it, the byte order is the default one.

@@ -71,7 +71,7 @@ def tensors(dtypes: Sequence[str] | None = None, *, views: bool = True) -> Searc
 
 
 def files(name: str | None = None, *, dtypes: Sequence[str] | None = None) -> SearchStrategy[File]:
-    """Valid files of one format (None: any), of up to four tensors, with the tensors that a loader must return.
+    """Valid files of one format (None: any), of a few tensors, with the tensors that a loader must return.
 
     `dtypes` limits the element types to those that the library under test has. What the format leaves to its
     readers (a policy) is not drawn. Raises ValueError for a format or element types that are not there.

@@ -50,7 +50,11 @@ def many_tensors():
 
 @pytest.fixture(scope="module")
 def many_damages():
-    return {name: [" ".join(file.damages) for file in drawn(damaged_files(name), 500)] for name in FORMATS}
+    counts = {"safetensors": 300, "torch-zip": 60}  # what the tests below look for is drawn once in twenty or more
+    return {
+        name: [" ".join(file.damages) for file in drawn(damaged_files(name), count)]
+        for name, count in counts.items()
+    }
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -84,7 +88,7 @@ def test_damaged_files_load_or_are_refused_and_say_what_was_done_to_them(name, t
 
 
 def test_files_of_any_format_are_of_every_format():
-    assert {file.format for file in drawn(files())} == set(FORMATS)
+    assert {file.format for file in drawn(files(), 60)} == set(FORMATS)
 
 
 def test_a_files_extension_is_its_formats(tmp_path):
