@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
+
+from endianproof.conformance.whole_file import write_over
 
 if TYPE_CHECKING:
     from endianproof.conformance.baseline import Baseline
@@ -24,14 +23,4 @@ def write_baseline(baseline: Baseline) -> None:
     """Write the file atomically: the old one or the new one is there. Raises OSError, leaving no scratch file."""
     document = {"baseline": 1, "known_failures": [entry.document() for entry in baseline.entries]}
     text = HEADER + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
-    target = Path(os.path.realpath(baseline.path))  # a link stays one
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".new")
-    scratch = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        scratch.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o644)
-        scratch.replace(target)
-    except BaseException:  # whatever happens, no half-made file stays
-        scratch.unlink(missing_ok=True)
-        raise
+    write_over(baseline.path, text)

@@ -80,6 +80,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         default=False,
     )
+    option("--report", "report", "write everything that was found out to this new file, as JSON", metavar="FILE")
     option("--baseline", "baseline", "known failures of this testee, held strictly", metavar="FILE")
     option(
         "--explore",
@@ -106,7 +107,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def _given(config: pytest.Config) -> list[str]:
     """The options of this plugin that the user gave, as they are written."""
-    names = ("guest", "with", "takes", "gives", "format", "rule", "policy", "large", "baseline", "update")
+    names = (
+        "guest",
+        "with",
+        "takes",
+        "gives",
+        "format",
+        "rule",
+        "policy",
+        "large",
+        "report",
+        "baseline",
+        "update",
+    )
     written = {"takes": "--loader-takes", "gives": "--saver-gives", "update": "--update-baseline"}
     given = [written.get(name, f"--{name}") for name in names if config.getoption(f"endianproof_{name}")]
     numbers = ("explore", "explore_seed", "explore_into")  # of which 0 is one that was given

@@ -7,6 +7,7 @@ a testee of its own, and the controller gathers what the workers' reports say.
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from endianproof.conformance.examine import conclude
 from endianproof.conformance.finding import Finding, Judgement
 from endianproof.conformance.items import FormatCollector, TaskItem
 from endianproof.conformance.large import at_hand
+from endianproof.conformance.report import document, write_report
 from endianproof.conformance.settings import Settings, choose, read_settings
 from endianproof.conformance.starting import preflight, start
 from endianproof.conformance.summary import Result, Summary
@@ -67,6 +69,7 @@ class ConformanceRun:
         self._plain: dict[str, Mapping[str, bool | None]] = {}
         self._results: list[Result] = []
         self._written: str = ""
+        self._started = time.monotonic()
 
     # What items need
 
@@ -209,9 +212,15 @@ class ConformanceRun:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
-        """Write the baseline, where that was asked for."""
-        if self.settings.update and self.settings.baseline and self._info and not self._is_worker:
+        """Write the baseline and the report, where they were asked for."""
+        if self._info is None or self._is_worker:
+            return
+        if self.settings.update and self.settings.baseline:
             self._written = self._update()
+        if self.settings.report:
+            seconds = time.monotonic() - self._started
+            found = document(self.settings, self._info, self._results, self._all_tasks(), seconds)
+            write_report(self.settings.report, found)
 
     def _update(self) -> str:
         old = self.settings.baseline

@@ -18,6 +18,7 @@ from endianproof.conformance.baseline import Baseline, BaselineError, read_basel
 from endianproof.conformance.large import NoRoomError, roomy_folder
 from endianproof.conformance.named import named, named_saver
 from endianproof.conformance.packages import OverlayError, parse
+from endianproof.conformance.report import check_place
 from endianproof.conformance.tasks import OPS, load_tasks
 from endianproof.qemu import GuestError, guest
 from endianproof.spec import load_spec
@@ -67,6 +68,7 @@ class Settings:
     policies: Mapping[str, str]
     baseline: Baseline | None
     update: bool
+    report: Path | None = None
     exploring: Exploring | None = None
     all_tasks: tuple[Task, ...] = ()
     left_out: int = 0
@@ -313,6 +315,7 @@ def read_settings(config: pytest.Config, ids: set[tuple[str, str]]) -> Settings:
         policies=_policies(config.getoption("endianproof_policy"), policies),
         baseline=_baseline(config),
         update=config.getoption("endianproof_update"),
+        report=check_place(Path(given)) if (given := config.getoption("endianproof_report")) else None,
         exploring=_exploring(config, formats, ids, saver),
         all_tasks=_all_tasks(config),
         left_out=0 if large or saver is not None else len(_those(load_large(), formats, rules, ids)),

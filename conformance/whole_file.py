@@ -1,0 +1,41 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+__all__ = ["write_new", "write_over"]
+
+
+def _scratch(target: Path, text: str) -> Path:
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".new")
+    scratch = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        scratch.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o644)
+    except BaseException:  # whatever happens, no half-made file stays
+        scratch.unlink(missing_ok=True)
+        raise
+    return scratch
+
+
+def write_over(path: Path, text: str) -> None:
+    """Write a file in the place of what is there: the old one or the new one is. Raises OSError."""
+    target = Path(os.path.realpath(path))  # a link stays one
+    scratch = _scratch(target, text)
+    try:
+        scratch.replace(target)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a file where there is none. Raises FileExistsError where there is one, OSError."""
+    scratch = _scratch(path, text)
+    try:
+        os.link(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)

@@ -1,0 +1,90 @@
+"""`--report`: the record of a run, for programs."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+
+import jsonschema
+import pytest
+
+pytest_plugins = ["pytester"]
+
+FEW = [f"safetensors::{name}" for name in ("st-plain", "st-dtype-bfloat16", "st-dtype-float32", "st-trailing-byte")]
+
+# Reads what is valid, and swaps bfloat16 however the machine is.
+MYPKG = """
+from endianproof.reference import load as right
+
+class Swapped:
+    def __init__(self, tensor):
+        self.dtype, self.shape = tensor.dtype, tensor.shape
+        data = bytes(tensor.canonical)
+        self.canonical = bytes(data[i ^ 1] for i in range(len(data)))
+
+def load(path):
+    found = right(path)
+    if any(tensor.dtype == "float32" for tensor in found.values()):
+        raise NotImplementedError("float32")
+    return {name: Swapped(tensor) if tensor.dtype == "bfloat16" else tensor for name, tensor in found.items()}
+"""
+
+
+@pytest.fixture
+def run(pytester, monkeypatch):
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    pytester.makepyfile(mypkg=MYPKG)
+
+    def run(*args):
+        options = ("-p", "no:randomly", "--loader=mypkg.load", "--report=run.json")
+        return pytester.runpytest_subprocess(*options, *args)
+
+    return run
+
+
+def record(pytester):
+    found = json.loads((pytester.path / "run.json").read_text(encoding="utf-8"))
+    schema = json.loads((files("endianproof.conformance") / "schemas" / "report-1.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(found, schema)
+    return found
+
+
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "with-workers"])
+def test_a_report_tells_what_ran_what_came_of_it_and_what_did_not_run(run, pytester, workers):
+    assert run(*FEW, *workers).ret == 1
+    found = record(pytester)
+    assert found["run"]["loader"] == "mypkg.load"
+    assert found["testee"]["byteorder"] in {"little", "big"}
+    assert found["counts"] == {"failed": 1, "passed": 1, "unsupported": 2}
+    (failed,) = [result for result in found["results"] if result["kind"] == "failed"]
+    assert failed["task"] == "st-dtype-bfloat16"
+    assert failed["finding"] == "wrong-values"
+    assert "elements were swapped" in failed["headline"]
+    assert "ST-END-01" in failed["rules"]
+    assert len(found["not_run"]) > 1000
+    assert "safetensors::st-plain" not in found["not_run"]
+
+
+def test_a_report_that_exists_is_kept_and_nothing_runs(run, pytester):
+    (pytester.path / "run.json").write_text("mine")
+    result = run(*FEW)
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["ERROR: --report: run.json exists: remove it, or name another file"])
+    assert (pytester.path / "run.json").read_text() == "mine"
+
+
+def test_a_folder_that_is_not_there_is_named_before_anything_runs(run):
+    result = run(*FEW, "--report=no/where.json")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["ERROR: --report: there is no folder */no"])
+
+
+def test_an_interrupted_run_leaves_a_report_of_what_was_judged(run, pytester):
+    run(*FEW, "-x")
+    assert sum(record(pytester)["counts"].values()) < len(FEW)
+
+
+def test_nothing_else_is_left_in_the_folder(run, pytester):
+    run(*FEW)
+    assert [path.name for path in pytester.path.iterdir() if path.name.startswith((".run", "run.json."))] == []
