@@ -136,7 +136,7 @@ class Baseline:
     def foresees(self, judgement: Judgement, alike: Iterable[Task], run: RunConditions) -> bool:
         """Whether an entry describes this failure of a file that is no vector, and covers a vector like it.
 
-        What `alike` means, `--explore` says (`endianproof.conformance.exploring.explore`).
+        What `alike` means, `--explore` says (`endianproof.conformance.exploring.known`).
         """
         describing = [entry for entry in self.entries if entry.applies(run) and entry.describes(judgement)]
         return any(entry.covers(vector) for vector in alike for entry in describing)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from endianproof.conformance.examine import first_load, undeclared
 from endianproof.conformance.exploring.found import kept
+from endianproof.conformance.exploring.known import is_known
 from endianproof.conformance.exploring.report import report
 from endianproof.conformance.exploring.search import Search
 from endianproof.conformance.outcome import OutcomeKind
 from endianproof.conformance.starting import plain_vector
 from endianproof.spec import load_spec
-from endianproof.vectors import load_vectors
 from endianproof.vectors.strategies import File, files
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from endianproof.conformance.baseline import RunConditions
     from endianproof.conformance.examine import Testee
-    from endianproof.conformance.exploring.failure import Failure
     from endianproof.conformance.settings import Exploring, Settings
 
 __all__ = ["Explored", "explore"]
@@ -49,7 +48,7 @@ def explore(form_name: str, testee: Testee, settings: Settings, conditions: RunC
     if reason := _unsearchable(form_name, testee, dtypes):
         return Explored(f"{form_name}: not explored: {reason}", unsearched=reason)
 
-    search = Search(testee, form_name, lambda failure: _is_known(failure, settings, conditions))
+    search = Search(testee, form_name, lambda failure: is_known(failure, settings.baseline, conditions))
     before, began = list(kept(wish.folder, form_name, File)), time.monotonic()
     search.again(file for _, file in before)
     search.draw(wish.count, wish.seed, dtypes)
@@ -73,22 +72,6 @@ def _account(search: Search, wish: Exploring, before: int, took: float) -> Itera
         smaller = search.tried - search.drawn - before
         made = f" with {smaller} smaller ones made of what failed" if smaller > 0 else ""
         yield f"{took:.1f} s{made}, {search.tried / max(took, 0.001):.0f} files per second"
-
-
-def _is_known(failure: Failure, settings: Settings, conditions: RunConditions) -> bool:
-    """Whether the baseline records this failure of a vector that is like the file.
-
-    Alike are vectors of the same rule, for a file that is to be refused; for any other, those that share an
-    element type with it.
-    """
-    rule, dtypes = failure.expectation.rule, failure.dtypes
-    alike = (
-        vector
-        for vector in load_vectors()
-        if vector.format == failure.file.format
-        and (rule in vector.rules if rule else any(tensor.dtype in dtypes for tensor in vector.tensors))
-    )
-    return settings.baseline is not None and settings.baseline.foresees(failure.judgement, alike, conditions)
 
 
 def _unsearchable(form_name: str, testee: Testee, dtypes: Sequence[str]) -> str:

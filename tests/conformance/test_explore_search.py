@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from endianproof.conformance.baseline import Baseline, Entry, RunConditions
 from endianproof.conformance.client import TesteeStartError
 from endianproof.conformance.exploring.expectation import Expectation, expectation_of
 from endianproof.conformance.exploring.failure import Failure
+from endianproof.conformance.exploring.known import is_known
 from endianproof.conformance.exploring.search import PATIENCE, Search
 from endianproof.conformance.finding import Finding, Judgement
 from endianproof.conformance.outcome import LoadedTensor, Outcome, OutcomeKind, TesteeInfo
@@ -246,6 +250,31 @@ def test_a_known_failure_is_counted_and_not_reported():
     )
     assert search.failures == {}
     assert search.counts["known"] > 5
+
+
+@pytest.mark.parametrize(
+    ("dtype", "order", "known"),
+    [("complex32", "big", True), ("complex32", "little", False), ("float32", "big", False)],
+)
+def test_a_baseline_knows_what_most_vectors_of_a_type_do_and_not_what_an_odd_one_does(dtype, order, known):
+    """Of an untyped storage float32 is not swapped either, which says nothing of a file that has none."""
+    entries = (
+        Entry(1, "wrong-values", "they are not looked at", vector="pt-*complex32-big", diagnosis="not-swapped"),
+        Entry(2, "wrong-values", "likewise", vector="pt-untyped-float*-big", diagnosis="not-swapped"),
+    )
+    vector = next(v for v in load_vectors() if v.id == f"pt-dtype-{dtype}-{order}")
+    failure = Failure(
+        File(vector.format, vector.path.read_bytes(), vector.tensors),
+        Expectation("accept", "", vector.tensors),
+        Judgement(Finding.WRONG_VALUES, "", diagnosis="not-swapped"),
+    )
+    baseline, run = Baseline(Path("mine.yaml"), entries), RunConditions("none", "little", {})
+    assert is_known(failure, baseline, run) is known
+    assert (
+        is_known(replace(failure, judgement=replace(failure.judgement, diagnosis="zeroed")), baseline, run)
+        is False
+    )
+    assert is_known(failure, None, run) is False
 
 
 @pytest.mark.parametrize(
