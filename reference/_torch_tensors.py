@@ -70,13 +70,16 @@ class _Tensors:
         self.form, self.open_storage = form, open_storage
         self.pickle: Mapping[str, Any] = form.layout["pickle"]
         self.classes: Mapping[str, str] = {**self.pickle["storage_classes"], **self.pickle["quantized_classes"]}
+        self.names = {element: name for name, element in form.element_types.items()}
         self.storages: dict[tuple[Any, ...], Storage] = {}
         self.first: dict[tuple[Any, ...], StorageId] = {}
 
     def element(self, call: TensorCall, storage: StorageId) -> tuple[str, int]:
-        """The tensor's dtype by its name in the specification, or in the file; and the bytes that numel counts."""
-        typed = self.classes.get(storage.storage_class)
-        counted = load_spec().element_types[typed].itemsize if typed else 1
+        """The tensor's dtype by the format's name for it, if any, and how many bytes numel counts as one."""
+        kind = self.classes.get(storage.storage_class)
+        typed = self.names.get(kind, kind) if kind else None
+        packed = self.pickle["packed"].get(typed, 1)
+        counted = load_spec().element_types[kind].bits * packed // 8 if kind else 1
         if call.role == "rebuild_v3":
             dtype = call.arguments[6]
             if not isinstance(dtype, Global) or dtype.role not in self.form.element_types:

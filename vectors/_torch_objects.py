@@ -240,7 +240,8 @@ class _Objects:
     def storage(self, view: View, storage_class: str | None = None) -> PersistentId:
         """The persistent id of a tensor's storage, of its own class or of another."""
         name, nbytes = view.element.name, view.storage.nbytes
-        count = nbytes // view.element.itemsize if view.typed else nbytes
+        bits = view.element.bits * self.pickle["packed"].get(self.dtypes[name], 1)
+        count = nbytes * 8 // bits if view.typed else nbytes
         parts = [
             self.pickle["persistent_id"]["word"],
             self.named(storage_class or (self.classes[name] if view.typed else "untyped_storage")),

@@ -43,4 +43,4 @@ class Storages:
 def count_of(storage: Storage, form: Format) -> int:
     """What the file states as the number of elements: of bytes where the element type has no storage class."""
     typed = storage.element.name in form.layout["pickle"]["storage_classes"].values()
-    return len(storage.codes) * (1 if typed else storage.element.itemsize)
+    return len(storage.codes) if typed else storage.nbytes

@@ -56,6 +56,12 @@ BROKEN = {
         "rules: [ST-JSON-07]",
         "no vector",
     ),
+    "a vector without a rule": (
+        "formats/safetensors.yaml",
+        "rules: [ST-JSON-18]",
+        "rules: []",
+        r"vectors/\d+/rules: \[\] should be non-empty",
+    ),
     "a vector of an unknown rule": (
         "formats/safetensors.yaml",
         "rules: [ST-HDR-10, ",
@@ -141,6 +147,12 @@ BROKEN = {
         "    reject: check\n    recommended: think",
         "what is recommended, 'think', is no choice",
     ),
+    "a writer's rule that asks less than the policy of its save": (
+        "formats/torch-zip.yaml",
+        "  PT-W-07:\n    level: SHOULD",
+        "  PT-W-07:\n    level: MAY",
+        "its verdict and policy need a rule of level SHOULD, and PT-W-07 is MAY",
+    ),
     "a variable that nothing says": (
         "formats/safetensors.yaml",
         "{id: st-bom, ",
@@ -194,6 +206,7 @@ BROKEN = {
 
 SAVE = "  - {id: st-save-x, rules: [ST-HDR-02], description: x, write: {tensors: []}}\n"
 BROKEN_SAVES = {
+    "no rule": (("[ST-HDR-02]", "[]"), r"saves/0/rules: \[\] should be non-empty"),
     "an id that does not say it": (("st-save-x", "st-x"), "says so"),
     "an unknown rule": (("ST-HDR-02", "ST-HDR-99"), "save st-save-x names rule 'ST-HDR-99'"),
     "a refused save with two rules": (("[ST-HDR-02]", "[ST-JSON-18, ST-HDR-09], verdict: reject"), "one rule"),

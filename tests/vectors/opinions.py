@@ -70,7 +70,9 @@ STORAGES = {
     **{f"UInt{bits}": f"uint{bits}" for bits in (16, 32, 64)},
     "ComplexHalf": "complex32",
     **{name.capitalize(): name for name in UNITS if name.startswith("float8_")},
+    "Float4_e2m1fn_x2": "float4_e2m1fn_x2",
 }
+PAIRS = "_x2"  # behind a dtype's name: two elements in a byte, counted as one
 
 
 class NoOpinionError(Exception):
@@ -150,7 +152,9 @@ class Reader(pickle.Unpickler):
             return lambda tensor, *_: tensor
         if module.partition(".")[0] == "__torch__":
             return Module
-        if module in ("torch", "torch.storage") and (name in UNITS or name.endswith(("Storage", "Tensor"))):
+        if module in ("torch", "torch.storage") and (
+            name in UNITS or name.removesuffix(PAIRS) in PACKED or name.endswith(("Storage", "Tensor"))
+        ):
             return Named(name)
         raise NoOpinionError(f"{module} {name}")
 
@@ -159,8 +163,8 @@ class Reader(pickle.Unpickler):
 
 
 def size_of(typed):
-    """Bytes of what a storage counts: elements of its type, or bytes where it has none."""
-    return int(np.prod(UNITS[typed])) if typed else 1
+    """Bytes of what a storage counts: elements of its type; bytes where it has none, or where elements share one."""
+    return int(np.prod(UNITS[typed])) if typed in UNITS else 1
 
 
 def rebuild(arguments, order, bytes_of):
@@ -175,6 +179,8 @@ def rebuild(arguments, order, bytes_of):
     if view and view[0]:
         _, begin, count = view[0]
         data = data[begin * counted : (begin + count) * counted]
+    if dtype.endswith(PAIRS):
+        dtype, shape = dtype.removesuffix(PAIRS), (*shape[:-1], 2 * shape[-1])
     return elements(data, dtype, shape, order, offset=offset, stride=stride)
 
 
@@ -268,8 +274,8 @@ def of_torch(tensor, torch):
     plain = tensor.detach().resolve_conj().resolve_neg().contiguous()
     data = plain.flatten().view(torch.uint8).numpy().tobytes() if plain.numel() else b""
     name = str(tensor.dtype).removeprefix("torch.")
-    if name.endswith("_x2"):  # two elements in a byte, counted as one
-        return name.removesuffix("_x2"), (*tensor.shape[:-1], 2 * tensor.shape[-1]), data
+    if name.endswith(PAIRS):
+        return name.removesuffix(PAIRS), (*tensor.shape[:-1], 2 * tensor.shape[-1]), data
     return name, tuple(tensor.shape), data
 
 
