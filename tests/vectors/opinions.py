@@ -163,7 +163,7 @@ class Reader(pickle.Unpickler):
 
 
 def size_of(typed):
-    """Bytes of what a storage counts: elements of its type; bytes where it has none, or where elements share one."""
+    """Bytes of what a storage counts: elements of its type; bytes if it has none, or if elements share one."""
     return int(np.prod(UNITS[typed])) if typed in UNITS else 1
 
 
