@@ -117,13 +117,10 @@ def _deepest(text: str) -> int:
     in_string = False
     for found in _ESCAPES_QUOTES_AND_BRACKETS.finditer(text):
         mark = found[0]
-        if mark == '"':
-            in_string = not in_string
-        elif not in_string and mark in "[{":
-            level += 1
+        in_string ^= mark == '"'
+        if not in_string:
+            level += (mark in "[{") - (mark in "]}")
             deepest = max(deepest, level)
-        elif not in_string and mark in "]}":
-            level -= 1
     return 0 if level else deepest
 
 

@@ -111,12 +111,12 @@ class Tensor:
         Raises MemoryError where a small file states more elements than memory holds (a view with strides of zero).
         """
         as_it_is = self.storage.byte_order == "little" or self.element.swap_unit == 1
-        if self.element.bits % 8 or (as_it_is and self.contiguous and not any(self.turned_signs)):
+        if as_it_is and self.contiguous and not any(self.turned_signs):
             self.storage.verify()
             start = self.storage_offset * self.element.bits // 8
             return self.storage.data[start : start + self.nbytes]
         little = self._verified_copy("<")
-        return little.reshape(-1).view(np.uint8).data.toreadonly()
+        return little.ravel().view(np.uint8).data.toreadonly()
 
     def _verified_copy(self, order: str) -> np.ndarray[Any, Any]:
         """`_copied`, a long storage verified meanwhile: each is one pass over its bytes, without Python's lock."""

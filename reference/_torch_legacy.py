@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
 from endianproof.reference._globals import storage_id
@@ -31,15 +30,11 @@ def recognizes(data: memoryview, form: Format) -> bool:
         found = read_pickle(data[:_LONGEST_NUMBER], 0, form.layout["pickle"], {}, _no_storage)
     except SpecViolation:
         return False
-    return _is(found.value, form.layout["magic"])
-
-
-def _is(value: Any, number: int) -> bool:
-    return type(value) is int and value == number
+    return bool(found.value == form.layout["magic"])
 
 
 def _no_storage(machine: Machine, value: Any) -> Any:
-    raise machine.refuse(f"the persistent id {shown(value)}", "none in this pickle", "PT-PKL-02")
+    raise machine.refuse(f"the persistent id {shown(value)}", "none in this pickle", "PTL-HDR-04")
 
 
 def _view_of(value: Any) -> tuple[str, int, int] | None:
@@ -53,18 +48,16 @@ def _view_of(value: Any) -> tuple[str, int, int] | None:
     return key, offset, size
 
 
-def _viewed_storage(length: int, machine: Machine, value: Any) -> StorageId:
-    """A persistent id of a legacy stream: a storage's, and which part of the storage is meant."""
-    if not isinstance(value, tuple) or len(value) != length:
-        raise machine.refuse(f"the persistent id {shown(value)}", f"a tuple of {length}", "PT-PKL-02")
+def _viewed_storage(machine: Machine, value: Any) -> StorageId:
+    """A persistent id of a legacy stream: a storage's, as every format has it, and which part of it is meant."""
+    if not isinstance(value, tuple):
+        raise machine.refuse(f"the persistent id {shown(value)}", "a tuple", "PT-PKL-02")
     whole = storage_id(machine, value[:-1])
     try:
         view = _view_of(value[-1])
     except ValueError as error:
         expected = "None, or a key, an offset and a size"
         raise machine.refuse(f"the view {error}", expected, "PT-PKL-02") from None
-    if whole.numel < 0:
-        raise machine.refuse(f"a storage of {whole.numel} elements", "none or more", "PT-PKL-02")
     if view and view[1] + view[2] > whole.numel:
         found = f"a view of {view[2]} elements from {view[1]}"
         raise machine.refuse(found, f"one inside the storage's {whole.numel}", "PTL-VIEW-02")
@@ -88,7 +81,7 @@ class _Stream:
 
     def number(self, what: str, expected: int) -> None:
         start, found = self.at, self.pickle(what).value
-        if not _is(found, expected):
+        if found != expected:
             raise SpecViolation("PTL-HDR-01", start, f"{what} {shown(found)}", f"{expected}")
 
     def keys(self) -> list[str]:
@@ -119,23 +112,21 @@ class _Stream:
 
 
 def _element_size(where: StorageId, form: Format) -> int:
-    """Bytes of what the storage's number of elements counts."""
-    name = form.layout["pickle"]["storage_classes"].get(where.storage_class)
-    if name is None and where.storage_class != "untyped_storage":
-        found = f"a storage of class {where.storage_class}"
-        raise SpecViolation("PT-DT-01", where.at, found, "a storage class that the format names")
+    """Bytes of what the storage's number of elements counts; of an untyped one, bytes."""
+    pickle = form.layout["pickle"]
+    name = {**pickle["storage_classes"], **pickle["quantized_classes"]}.get(where.storage_class)
     return load_spec().element_types[name].itemsize if name else 1
 
 
-def _named_storages(found: Unpickled, form: Format) -> dict[str, StorageId]:
+def _named_storages(found: Unpickled) -> dict[str, StorageId]:
     """Every storage of the pickle by its key; what persistent ids of one key say must agree."""
     storages: dict[str, StorageId] = {}
     for where in found.storages:
         first = storages.setdefault(where.key, where)
-        sizes = [one.numel * _element_size(one, form) for one in (first, where)]
-        if sizes[0] != sizes[1]:
-            expected = f"{sizes[0]}, as another persistent id of {where.key!r} says"
-            raise SpecViolation("PTL-DAT-02", where.at, f"{sizes[1]} bytes", expected)
+        if (first.storage_class, first.numel) != (where.storage_class, where.numel):
+            said = f"{where.numel} elements of {where.storage_class} for {where.key!r}"
+            expected = f"{first.numel} of {first.storage_class}, as before"
+            raise SpecViolation("PT-TEN-13", where.at, said, expected)
     return storages
 
 
@@ -146,9 +137,8 @@ def read(data: memoryview, form: Format) -> Mapping[str, Tensor]:
     stream.number("protocol version", layout["protocol_version"])
     stream.pickle("the system's properties")
     start = stream.at
-    persistent = functools.partial(_viewed_storage, layout["persistent_id_length"])
-    objects = stream.pickle("the objects", persistent)
-    named = _named_storages(objects, form)
+    objects = stream.pickle("the objects", _viewed_storage)
+    named = _named_storages(objects)
     keys_at, keys = stream.at, stream.keys()
     for key, where in named.items():
         if key not in keys:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from endianproof.reference._machine import Global, Machine, StorageId, TensorCall, shown
 from endianproof.reference._structs import Truncated, read_integer
-from endianproof.reference._tar import TarMember, is_tar, read_members
+from endianproof.reference._tar import is_tar, read_members
 from endianproof.reference._tensor import Storage, Tensor
 from endianproof.reference._torch_tensors import build_tensors
 from endianproof.reference._unpickle import read_pickle
@@ -16,7 +16,6 @@ from endianproof.spec import load_spec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from endianproof.reference._machine import Persistent
     from endianproof.spec import Format
 
 __all__ = ["read", "recognizes"]
@@ -27,18 +26,14 @@ def recognizes(data: memoryview, form: Format) -> bool:
     return is_tar(data, form.layout["tar"])
 
 
-def _no_id(machine: Machine, value: Any) -> Any:
-    raise machine.refuse(f"the persistent id {shown(value)}", "none in this pickle", "PTL-TAR-06")
-
-
 class _Part:
     """A member that is read from its beginning on: pickles, numbers, bytes."""
 
-    def __init__(self, members: Mapping[str, TarMember], what: str, form: Format) -> None:
-        self.form, self.name = form, form.layout["members"][what]
-        if self.name not in members:
+    def __init__(self, archive: _Archive, what: str) -> None:
+        self.form, self.named, self.name = archive.form, archive.named, archive.form.layout["members"][what]
+        if self.name not in archive.members:
             raise SpecViolation("PTL-TAR-02", 0, f"no member {self.name}", "one")
-        self.member = members[self.name]
+        self.member = archive.members[self.name]
         self.position = 0
 
     @property
@@ -48,12 +43,12 @@ class _Part:
     def refuse(self, found: str, expected: str, rule: str = "PTL-TAR-04") -> SpecViolation:
         return SpecViolation(rule, self.at, found, expected)
 
-    def pickle(self, persistent: Persistent = _no_id) -> Any:
+    def pickle(self) -> Any:
         layout = self.form.layout
         if self.position >= len(self.member.data):
             raise self.refuse(f"the end of {self.name}", "a pickle")
         names = {**self.form.element_types, **layout["tensor_classes"]}
-        found = read_pickle(self.member.data[self.position :], self.at, layout["pickle"], names, persistent)
+        found = read_pickle(self.member.data[self.position :], self.at, layout["pickle"], names, self.named)
         self.position = found.end - self.member.at
         return found.value
 
@@ -87,16 +82,16 @@ class _Part:
 
 
 class _Archive:
-    """The storages and tensors of an archive by their keys."""
+    """The storages and tensors of an archive by their keys in digits, as far as they are read."""
 
     def __init__(self, data: memoryview, form: Format) -> None:
         self.form = form
         self.members = read_members(data, form.layout["tar"])
         self.data: dict[str, memoryview] = {}
-        self.storages: dict[int, StorageId] = {}
-        self.tensors: dict[int, TensorCall] = {}
-        self.read_storages(_Part(self.members, "storages", form))
-        self.read_tensors(_Part(self.members, "tensors", form))
+        self.storages: dict[str, StorageId] = {}
+        self.tensors: dict[str, TensorCall] = {}
+        self.read_storages(_Part(self, "storages"))
+        self.read_tensors(_Part(self, "tensors"))
 
     def item_size(self, part: _Part, role: str) -> int:
         name = self.form.layout["pickle"]["storage_classes"].get(role)
@@ -112,7 +107,7 @@ class _Archive:
             if count < 0:
                 raise part.refuse(f"{count} elements", "none or more", "PTL-TAR-09")
             self.data[str(key)] = part.take(count * self.item_size(part, kind.role))
-            self.storages[key] = StorageId(kind.role, str(key), count, at)
+            self.storages[str(key)] = StorageId(kind.role, str(key), count, at)
         views = part.pickle()
         for view in views if isinstance(views, list) else [views]:
             if not isinstance(view, tuple) or [type(item) for item in view] != [int] * 4:
@@ -120,14 +115,14 @@ class _Archive:
             self.add_view(part, *view)
 
     def add_view(self, part: _Part, key: int, root: int, offset: int, size: int) -> None:
-        if root not in self.storages:
+        whole = self.storages.get(str(root))
+        if whole is None:
             raise part.refuse(f"a view of storage {root}", "a storage that is there", "PTL-TAR-06")
-        whole = self.storages[root]
         if min(offset, size) < 0 or offset + size > whole.numel:
             found = f"a view of {size} elements from {offset}"
             raise part.refuse(found, f"one inside the storage's {whole.numel}", "PTL-TAR-08")
         view = str(key), offset, size
-        self.storages[key] = StorageId(whole.storage_class, whole.key, whole.numel, whole.at, view)
+        self.storages[str(key)] = StorageId(whole.storage_class, whole.key, whole.numel, whole.at, view)
 
     def read_tensors(self, part: _Part) -> None:
         kinds = self.form.layout["tensor"]
@@ -141,15 +136,14 @@ class _Archive:
             size = tuple(part.integer(kinds["size"]) for _ in range(rank))
             stride = tuple(part.integer(kinds["stride"]) for _ in range(rank))
             offset = part.integer(kinds["offset"])
-            if storage not in self.storages:
+            where = self.storages.get(str(storage))
+            if where is None:
                 raise part.refuse(f"a tensor of storage {storage}", "a storage that is there", "PTL-TAR-06")
-            arguments: tuple[Any, ...] = (self.storages[storage], offset, size, stride, False, {})
-            self.tensors[key] = TensorCall("rebuild_v2", arguments, at)
+            self.tensors[str(key)] = TensorCall("rebuild_v1", (where, offset, size, stride), at)
 
     def named(self, machine: Machine, value: Any) -> TensorCall | StorageId:
-        """What a persistent id of the objects names: digits, the key of a tensor or a storage."""
-        key = int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 32 else None
-        found = self.tensors.get(key) or self.storages.get(key) if key is not None else None
+        """What a persistent id names: digits, the key of a tensor or a storage."""
+        found = (self.tensors.get(value) or self.storages.get(value)) if isinstance(value, str) else None
         if found is None:
             expected = "the key of a tensor or a storage that is there"
             raise machine.refuse(f"the persistent id {shown(value)}", expected, "PTL-TAR-06")
@@ -164,6 +158,6 @@ class _Archive:
 def read(data: memoryview, form: Format) -> Mapping[str, Tensor]:
     """The tensors of a tar archive of torch.save, in the pickle's order. Raises SpecViolation."""
     archive = _Archive(data, form)
-    objects = _Part(archive.members, "objects", form)
+    objects = _Part(archive, "objects")
     start = objects.at
-    return build_tensors(objects.pickle(archive.named), start, form, archive.open_storage)
+    return build_tensors(objects.pickle(), start, form, archive.open_storage)

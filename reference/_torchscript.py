@@ -26,8 +26,8 @@ def recognizes(data: memoryview, form: Format) -> int:
     try:
         names = read_directory(data, form.layout["zip"])
     except SpecViolation:
-        return 1
-    return 2 if any(name.endswith(f"/{form.layout['script']['constants']}") for name in names) else 1
+        names = {}
+    return 1 + any(name.endswith(f"/{form.layout['script']['constants']}") for name in names)
 
 
 def _script_form(form: Format, archive: Archive) -> Format:

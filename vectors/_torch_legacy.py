@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 __all__ = ["encode"]
 
-_WRITE = ("container", "pickled", "storages", "styles", "tensors", "views")
+_WRITE = ("container", "pickled", "root", "storages", "styles", "tensors", "views")
 _OBJECT_CHANGES = ("call", "global", "persistent_id", "tensor")
 _CHANGES = (*_OBJECT_CHANGES, "count", "file", "pickled", "repeat", "section", "styles", "view")
 
 
 def _identified(value: Any, identify: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> Any:
-    """The object with other persistent ids."""
+    """The object with other persistent ids, where they are tuples as they should be."""
 
     def again(item: Any) -> Any:
         return _identified(item, identify)
 
     if isinstance(value, PersistentId):
-        return PersistentId(identify(tuple(value.parts)))
+        return PersistentId(identify(value.parts)) if isinstance(value.parts, tuple) else value
     if isinstance(value, Call):
         items, state = again(value.items), again(value.state)
         return replace(value, arguments=again(value.arguments), items=items, state=state)

@@ -99,6 +99,8 @@ class View:
 
     def codes(self, order: ByteOrder) -> tuple[int, ...]:
         """The logical elements in C order."""
+        if 0 in self.shape:
+            return ()  # product would make tuples of the other sizes, however large
         ranges = [range(size) for size in self.shape]
         at = (
             self.offset + sum(i * s for i, s in zip(index, self.stride, strict=True))
@@ -119,9 +121,14 @@ def _storage(key: str, entry: Mapping[str, Any], count: int, spec: Spec) -> Stor
 
 
 def _copies(tensor: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """One tensor as several: `copies` of it, or one of each of `lengths`; `{i}` is the number or the length."""
+    """One tensor as several: `copies` of it, or one of each of `lengths`; `{i}` is the number or the length.
+
+    `lengths` are a list, or all from a `first` to a `last`.
+    """
     refuse_unknown(tensor, _TENSOR, "tensor")
     numbers = tensor.get("lengths", range(tensor.get("copies", 1)))
+    if isinstance(numbers, Mapping):
+        numbers = range(numbers["first"], numbers["last"] + 1)
     return [
         {
             **tensor,
@@ -205,6 +212,7 @@ class _Objects:
             "$arguments": lambda name: self.arguments(self.views[name]),
             "$call": lambda parts: Call(self.named(parts[0]), tuple(self.made(part) for part in parts[1:])),
             "$global": self.named,
+            "$id": lambda parts: PersistentId(self.made(parts)),
             "$object": lambda parts: Built(New(Global(parts[0])), self.made(parts[1])),
             "$ordered": lambda items: Call(self.named("ordered_dict"), (), self.made(items)),
             "$short": ShortString,

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["encode"]
 
-_WRITE = ("container", "members", "storages", "system", "tensors", "views")
+_WRITE = ("container", "members", "storage_values", "storages", "system", "tensors", "views")
 _CHANGES = (
     "call",
     "count",
+    "entry",
     "file",
     "global",
     "id",
@@ -34,6 +35,7 @@ _CHANGES = (
     "system",
     "tensor",
     "view",
+    "views",
 )
 _FIRST_TENSOR_KEY = 1000  # tensors and storages have their keys from one set of numbers
 
@@ -66,11 +68,12 @@ class _Encoder:
         return self.pickled(self.change.get("system", value))
 
     def objects(self) -> bytes:
-        """Each tensor is a persistent id: its key as a string of digits."""
+        """Each tensor is a persistent id, its key as a string of digits; so is a storage that stands for itself."""
         keys = (str(_FIRST_TENSOR_KEY + index) for index in range(len(self.storages.tensors)))
         ids = {view.name: PersistentId(key) for view, key in zip(self.storages.tensors, keys, strict=True)}
+        ids |= {name: PersistentId(key) for name, key in self.write.get("storage_values", {}).items()}
         if "id" in self.change:
-            ids = dict.fromkeys(ids, PersistentId(self.change["id"]["with"]))
+            ids = dict.fromkeys(ids, PersistentId(foreign(self.change["id"]["with"], self.form)))
         if "call" in self.change:
             return self.pickled({**ids, "code": foreign(self.change["call"], self.form)})
         ordered = self.write.get("container") == "ordered_dict"
@@ -90,7 +93,7 @@ class _Encoder:
         ]
         return b"".join(
             [
-                self.pickled((_FIRST_TENSOR_KEY + index, key, kind)),
+                self.entry("tensor", (_FIRST_TENSOR_KEY + index, key, kind)),
                 self.integer("rank", rank),
                 self.integer("unused", 0),
                 *(self.integer(what, number) for what, number in numbers),
@@ -101,13 +104,17 @@ class _Encoder:
         described = [self.tensor(view, index) for index, view in enumerate(self.storages.tensors)]
         return self.pickled(self.counted("tensors", len(described))) + b"".join(described)
 
+    def entry(self, what: str, parts: tuple[Any, ...]) -> bytes:
+        """The pickled tuple before a tensor's or a storage's numbers."""
+        return self.pickled(foreign(self.change.get("entry", {}).get(what, {"$tuple": parts}), self.form))
+
     def counted(self, what: str, count: int) -> Any:
         return foreign(self.change.get("count", {}).get(what, count), self.form)
 
     def storage(self, storage: Storage) -> tuple[bytes, bytes]:
         """What stands before a storage's bytes, and its bytes."""
         kind = self.named(self.storage_classes[storage.element.name])
-        head = self.pickled((int(storage.key), self.layout["pickle"]["location"], kind))
+        head = self.entry("storage", (int(storage.key), self.layout["pickle"]["location"], kind))
         count = self.counted("elements", count_of(storage, self.form))
         return head + self.integer("count", count), plain(storage.data(self.layout["byte_order"]))
 
@@ -123,7 +130,8 @@ class _Encoder:
             (int(key), int(view["storage"]), view["offset"], view["numel"])
             for key, view in self.storages.views.items()
         ]
-        views = [self.change.get("view", {}).get("with", view) for view in views]
+        views = [foreign(self.change.get("view", {}).get("with", {"$tuple": view}), self.form) for view in views]
+        views = foreign(self.change["views"]["with"], self.form) if "views" in self.change else views
         contents = {
             "system": self.system(),
             "objects": self.objects(),

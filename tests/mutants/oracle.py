@@ -47,19 +47,23 @@ def _answers(vector):
 @functools.cache
 def questions():
     """One per vector, in the manifests' order."""
-    return (*(Question(v.id, v.path, _answers(v), v.size) for v in load_vectors()), *_without_extension())
+    return (*(Question(v.id, v.path, _answers(v), v.size) for v in load_vectors()), *_misnamed())
 
 
-def _without_extension():
-    """The smallest accepted vector of each format, under a name that does not say the format: its bytes must."""
+def _misnamed():
+    """The smallest vector of each format with a tensor, under a name that does not say the format: its bytes must.
+
+    Once the name has no extension, and once that of another format.
+    """
     folder = Path(tempfile.mkdtemp(prefix="endianproof-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    for name in load_spec().formats:
-        vectors = (v for v in load_vectors() if v.format == name and v.verdict == "accept" and v.tensors)
-        vector = min(vectors, key=lambda v: v.size, default=None)
-        if vector:
-            shutil.copy(vector.path, folder / name)
-            yield Question(f"{vector.id} without extension", folder / name, _answers(vector), vector.size)
+    names = list(load_spec().formats)
+    for name, other in zip(names, [*names[-1:], *names], strict=False):
+        vectors = (v for v in load_vectors() if v.format == name and v.verdict != "reject" and v.tensors)
+        vector = min(vectors, key=lambda v: v.size)
+        for called in (name, f"{name}.{load_spec().formats[other].extension}"):
+            shutil.copy(vector.path, folder / called)
+            yield Question(f"{vector.id} as {called}", folder / called, _answers(vector), vector.size)
 
 
 def _numpy_bytes(tensor):
