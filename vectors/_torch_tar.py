@@ -68,7 +68,7 @@ class _Encoder:
         return self.pickled(self.change.get("system", value))
 
     def objects(self) -> bytes:
-        """Each tensor is a persistent id, its key as a string of digits; so is a storage that stands for itself."""
+        """Each tensor is a persistent id, its key in digits; so is a storage that stands for itself."""
         keys = (str(_FIRST_TENSOR_KEY + index) for index in range(len(self.storages.tensors)))
         ids = {view.name: PersistentId(key) for view, key in zip(self.storages.tensors, keys, strict=True)}
         ids |= {name: PersistentId(key) for name, key in self.write.get("storage_values", {}).items()}
