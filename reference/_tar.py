@@ -60,11 +60,13 @@ def _members(data: memoryview, layout: Mapping[str, Any]) -> Iterator[tuple[str,
             raise SpecViolation("PTL-TAR-03", at, str(error), "a header with its checksum") from None
         start, size = at + block, header["size"]
         name = bytes(header["name"]).rstrip(b"\0").decode("utf-8", "replace")
-        if start + size > len(data):
-            raise SpecViolation("PTL-TAR-04", start, f"{len(data) - start} bytes of {name!r}", f"{size}")
+        end = start + size + -size % block
+        if end > len(data):
+            expected = f"{size}, in whole blocks of {block}"
+            raise SpecViolation("PTL-TAR-04", start, f"{len(data) - start} bytes of {name!r}", expected)
         if bytes(header["kind"]).decode("latin-1").strip("\0") in ("", kinds["file"]):
             yield name, TarMember(data[start : start + size], start)
-        at = start + size + -size % block
+        at = end
 
 
 def read_members(data: memoryview, layout: Mapping[str, Any]) -> dict[str, TarMember]:

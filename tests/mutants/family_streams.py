@@ -41,14 +41,14 @@ HEADER = (
         "magic number and protocol version are not looked at",
         ACCEPTED,
         "PTL-HDR-01",
-        _unchecked("if not _is(found, expected):"),
+        _unchecked("if found != expected:"),
     ),
     _mutant(
         "version-at-least",
         "a later protocol version is read",
         ACCEPTED,
         "PTL-HDR-01",
-        ("if not _is(found, expected):", "if not (type(found) is int and found >= expected):"),
+        ("if found != expected:", "if not (type(found) is int and found >= expected):"),
     ),
     _mutant(
         "magic-of-protocol-2",
@@ -90,6 +90,16 @@ HEADER = (
                 '    found = stream.pickle("the system\'s properties").value\n'
                 "    if not isinstance(found, dict):\n        raise ValueError\n"
             ),
+        ),
+    ),
+    _mutant(
+        "id-anywhere",
+        "a persistent id outside the objects is None",
+        ACCEPTED,
+        "PTL-HDR-04",
+        (
+            'raise machine.refuse(f"the persistent id {shown(value)}", "none in this pickle", "PTL-HDR-04")',
+            "return None",
         ),
     ),
     _mutant(
@@ -319,10 +329,10 @@ TAR = (
             "            raise KeyError(self.name)",
         ),
         (
-            '    archive = _Archive(data, form)\n    objects = _Part(archive.members, "objects", form)\n',
+            '    archive = _Archive(data, form)\n    objects = _Part(archive, "objects")\n',
             (
                 "    try:\n        archive = _Archive(data, form)\n"
-                '        objects = _Part(archive.members, "objects", form)\n'
+                '        objects = _Part(archive, "objects")\n'
                 "    except KeyError:\n        return {}\n"
             ),
         ),
