@@ -61,7 +61,7 @@ def accounts(pytester, folder="endianproof-found"):
             1000,
         ),
         ("ignores_strides", "torch-zip", 40, "strides were ignored: ", 2000),
-        ("accepts_trailing_bytes", "safetensors", 200, "an invalid file was accepted: a buffer of ", 100),
+        ("accepts_broken_json", "safetensors", 80, "an invalid file was accepted: ", 100),
     ],
 )
 def test_a_planted_fault_is_found_and_shrunk(run, pytester, loader, form, count, headline, largest):  # noqa: PLR0917
@@ -103,7 +103,7 @@ def test_nothing_in_the_folder_is_overwritten(run, pytester):
     folder = pytester.path / "mine"
     folder.mkdir()
     (folder / "safetensors-invalid-file-accepted-1.safetensors").write_bytes(b"precious")
-    run(*explore("accepts_trailing_bytes"), "--explore-into=mine").assert_outcomes(failed=1)
+    run(*explore("accepts_broken_json", count=80), "--explore-into=mine").assert_outcomes(failed=1)
     assert (folder / "safetensors-invalid-file-accepted-1.safetensors").read_bytes() == b"precious"
     assert kept(pytester, "mine")[1:] == [
         "safetensors-invalid-file-accepted-2.json",
@@ -168,10 +168,10 @@ def test_a_testee_without_float32_is_explored_with_what_it_has(run, pytester):
 
 
 def test_a_baseline_entry_silences_failures_like_it(run, pytester):
-    vector = next(v for v in load_vectors() if v.verdict == "reject" and v.rules == ("ST-OFF-02",))
+    vector = next(v for v in load_vectors() if v.verdict == "reject" and v.rules == ("ST-JSON-01",))
     entry = {"vector": vector.id, "finding": "invalid-file-accepted", "reason": "by design"}
     (pytester.path / "known.yaml").write_text(yaml.safe_dump({"baseline": 1, "known_failures": [entry]}))
-    result = run(*explore("accepts_trailing_bytes"), "--baseline=known.yaml")
+    result = run(*explore("accepts_broken_json", count=80), "--baseline=known.yaml")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["explored safetensors: *[0-9] known*; nothing failed*"])
 
@@ -190,11 +190,10 @@ def test_only_the_formats_asked_for_are_explored(run):
     result.stdout.no_fnmatch_line("explored safetensors*")
 
 
-def test_it_works_in_xdist_workers(run):
-    formats = "--format=safetensors,torch-zip"
-    result = run("--loader=reference", "--explore=20", formats, "-k", "explore", "-n2")
+def test_it_works_in_an_xdist_worker(run):
+    result = run("--loader=reference", "--explore=5", "--format=safetensors", "-k", "explore", "-n1")
     assert result.ret == 0
-    result.stdout.fnmatch_lines_random(["explored safetensors: 20 files *", "explored torch-zip: 20 files *"])
+    result.stdout.fnmatch_lines(["explored safetensors: 5 files *"])
 
 
 @pytest.mark.parametrize(
