@@ -87,6 +87,14 @@ def _header_is_aligned(data: bytes, form: Format, _save: Save) -> bool:
     return (8 + length) % int(form.layout["alignment"]) == 0
 
 
+def _wide_types_come_first(data: bytes, form: Format, _save: Save) -> bool:
+    found = read_back(data, form.name)
+    filled = [tensor for tensor in found.tensors if tensor.data]
+    filled.sort(key=lambda tensor: found.places[tensor.name].at)
+    widths = [load_spec().element_types[tensor.dtype].bits for tensor in filled]
+    return widths == sorted(widths, reverse=True)
+
+
 def _records(data: bytes) -> dict[str, zipfile.ZipInfo]:
     """The archive's records by their names in its folder."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -123,4 +131,5 @@ LOOKS: Mapping[str, Callable[[bytes, Format, Save], bool]] = {
     "header-alignment": _header_is_aligned,
     "shared-storages": _storages_are_shared,
     "storage-alignment": _storages_are_aligned,
+    "tensor-order": _wide_types_come_first,
 }

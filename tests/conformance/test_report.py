@@ -10,7 +10,9 @@ import pytest
 
 pytest_plugins = ["pytester"]
 
-FEW = [f"safetensors::{name}" for name in ("st-plain", "st-dtype-bfloat16", "st-dtype-float32", "st-trailing-byte")]
+FEW = [
+    f"safetensors::{name}" for name in ("st-plain", "st-dtype-bfloat16", "st-dtype-float32", "st-trailing-byte")
+]
 
 # Reads what is valid, and swaps bfloat16 however the machine is.
 MYPKG = """

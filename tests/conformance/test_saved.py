@@ -160,6 +160,12 @@ def test_a_file_beside_the_file_is_noted_and_no_failure():
     assert judgement.note == f"{PLAIN}.safetensors.lock was left beside the file"
 
 
+def test_the_order_in_which_tensors_lie_is_shown():
+    assert judged("right", "st-save-order-mixed").choice == ("tensor-order", "anywhere")
+    pinned = judged("right", "st-save-order-mixed", {"tensor-order": "wide-first"})
+    assert pinned.headline == "the file shows tensor-order=anywhere (you pinned tensor-order=wide-first)"
+
+
 def test_a_choice_that_the_file_shows_is_told_and_can_be_pinned():
     assert judged("right", "st-save-aligned").choice == ("header-alignment", "pad")
     assert judged("no_padding", "st-save-aligned").choice == ("header-alignment", "leave")

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import saver
 from mutant import Mutant
-from saver import Saver
+from saver import TYPES, Saver
 from spoil import reverse
 
-from endianproof.spec import load_spec
-
 __all__ = ["SAVERS"]
-
-TYPES = load_spec().element_types
 
 
 def swapped(tensor):
@@ -97,6 +93,13 @@ SAVERS = (
         "ST-W-03 ST-W-06 ST-W-04",
         Saver(pad=b"\0"),
         ["RuView#809 / @ruvector/ruvllm"],
+    ),
+    _mutant(
+        "order-as-given",
+        "tensors lie in the order in which they were handed over",
+        "the file shows tensor-order=anywhere",
+        "ST-W-12",
+        Saver(order=tuple),
     ),
     _mutant(
         "length-big-endian",

@@ -8,15 +8,15 @@ import hashlib
 import endianproof.reference
 from endianproof.conformance.examine import Observation
 from endianproof.conformance.outcome import LoadedTensor, Outcome, OutcomeKind
-from endianproof.vectors import load_vectors
+from endianproof.vectors import load_saves, load_vectors
 
 __all__ = ["RECOMMENDED", "loaded_tensor", "observe", "outcome", "right", "vector_of", "vectors_of"]
 
 # The matrix is judged by what the specification prefers, where it leaves a choice and prefers something.
 RECOMMENDED = {
-    vector.policy.name: vector.policy.recommended
-    for vector in load_vectors()
-    if vector.policy and vector.policy.recommended
+    task.policy.name: task.policy.recommended
+    for task in (*load_vectors(), *load_saves())
+    if task.policy and task.policy.recommended
 }
 
 

@@ -20,11 +20,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Saver", "saves"]
 
+TYPES = load_spec().element_types
 NAMES = {name: dtype for dtype, name in load_spec().formats["safetensors"].element_types.items()}
 
 
 def canonical(tensor, _save, _machine):
     return tensor.canonical
+
+
+def wide_first(tensors):
+    return sorted(tensors, key=lambda tensor: -TYPES[tensor.dtype].bits)
 
 
 def nothing_refused(_save):
@@ -46,6 +51,7 @@ class Saver:
     pad: bytes = b" "
     align: int = 8
     length_order: str = "little"
+    order: Callable = wide_first  # in which the tensors lie
     refuse: Callable = nothing_refused
     must: Callable = must_refuse
     after: Callable = canonical  # the caller's tensor afterwards
@@ -55,7 +61,7 @@ class Saver:
     def file(self, save, machine, data):
         """The bytes of a file."""
         header, buffer = {}, b""
-        for tensor in save.tensors:
+        for tensor in self.order(save.tensors):
             held = data(tensor, save, machine)
             entry = {"dtype": self.dtype(tensor), "shape": self.shape(tensor)}
             header[self.name(tensor)] = {**entry, "data_offsets": [len(buffer), len(buffer) + len(held)]}
