@@ -66,14 +66,16 @@ def test_what_is_declared_prose_is_there(name, pattern):
     )
 
 
-def _first(file, section):
-    return next((m for m in mutations(file, DOCUMENTS[file], PROSE) if m.section == section and m.path), None)
+def _leaf(file, section):
+    """The deepest leaf of a section, so that it is within one vector where the section has vectors."""
+    found = (m for m in mutations(file, DOCUMENTS[file], PROSE) if m.section == section)
+    return max(found, key=lambda mutation: len(mutation.path), default=None)
 
 
-@pytest.mark.parametrize("section", ["canonical", "conversions", "layout", "policies", "saves", "vectors"])
+@pytest.mark.parametrize("section", ["canonical", "conversions", "layout", "saves", "vectors"])
 def test_a_leaf_without_a_consequence_would_be_found(observed, section):
     """The experiment itself: a change to what is there already, as of a key that nothing reads, survives."""
-    found = [mutation for mutation in (_first(file, section) for file in FILES) if mutation]
+    found = [mutation for mutation in (_leaf(file, section) for file in FILES) if mutation]
     assert found
     for mutation in found:
         same = functools.reduce(lambda node, part: node[part], mutation.path, mutation.original)
