@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import binascii
-import contextlib
 import itertools
 import zlib
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from endianproof.reference._structs import Truncated, read_fields
 from endianproof.reference._violation import SpecViolation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = ["Record", "read_directory"]
 
@@ -63,24 +62,34 @@ def _damaged(at: int, what: str) -> SpecViolation:
     return SpecViolation("PT-ZIP-12", at, what, "a zip archive with a whole central directory")
 
 
+def _size_of(fields: Sequence[Mapping[str, Any]]) -> int:
+    """Bytes of the fields whose size is fixed."""
+    return sum(int(field["type"][1]) if "type" in field else len(field.get("contents", ())) for field in fields)
+
+
 def _find_end(data: memoryview, layout: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
     """The end of central directory whose comment ends where the file does."""
     fields = layout["end_of_central_directory"]
     tail = bytes(data[-(0xFFFF + 64) :])
     signature = bytes(fields[0]["contents"])
     position = tail.rfind(signature)
-    behind = None
+    behind = cut = None
     while position >= 0:
         at = len(data) - len(tail) + position
-        with contextlib.suppress(Truncated):
+        try:
             values, end = read_fields(fields, data, at)
             if end == len(data):
                 return values, at
             behind = end
+        except Truncated:
+            cut = at if len(data) - at >= _size_of(fields) else cut
         position = tail.rfind(signature, 0, position)
     if behind is not None:
         found = f"{len(data) - behind} bytes behind the archive"
         raise SpecViolation("PT-ZIP-23", behind, found, "the end of the file")
+    if cut is not None:
+        found = f"an archive comment that is longer than the {len(data) - cut - _size_of(fields)} bytes left"
+        raise SpecViolation("PT-ZIP-28", cut, found, "a comment that ends where the file does")
     raise _damaged(len(data), f"no end of central directory in {len(data)} bytes")
 
 
@@ -91,7 +100,7 @@ def _find_directory(data: memoryview, layout: Mapping[str, Any]) -> tuple[dict[s
     if data[: len(first)] != first:
         raise SpecViolation("PT-ZIP-23", 0, f"{bytes(data[: len(first)]).hex()} at the start", "the first record")
     locator = layout["zip64_locator"]
-    size = sum(int(field["type"][1]) if "type" in field else len(field["contents"]) for field in locator)
+    size = _size_of(locator)
     try:
         where, _ = read_fields(locator, data, max(at - size, 0))
     except Truncated:
