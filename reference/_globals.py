@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from endianproof.reference._machine import Global, StorageId, TensorCall, shown
+from endianproof.reference._machine import Global, Made, StorageId, TensorCall, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,44 +61,48 @@ def _first_of(_machine: Machine, arguments: tuple[Any, ...]) -> Any:
     return arguments[0]
 
 
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) == 2
+
+
 def _ordered_dict(machine: Machine, arguments: tuple[Any, ...]) -> dict[Any, Any]:
     """Its one argument, where it has one, is a list of pairs."""
-    try:
-        return dict(*arguments)
-    except (TypeError, ValueError, RecursionError):
-        raise machine.refuse(f"an OrderedDict of {shown(arguments)}", "a list of pairs") from None
+    made: dict[Any, Any] = {}
+    for pairs in arguments:
+        if not isinstance(pairs, list) or not all(map(_is_pair, pairs)):
+            raise machine.refuse(f"an OrderedDict of {shown(pairs)}", "a list of pairs", "PT-PKL-12")
+        machine.fill(made, pairs)
+    return made
 
 
 def _from_type(machine: Machine, arguments: tuple[Any, ...]) -> Any:
     """A tensor with attributes, given as the function that rebuilds it, a type, its arguments, attributes."""
-    function, _, inner = arguments[:3]
-    if isinstance(function, Global) and function.role == "from_type":  # in itself any number of times
-        raise machine.refuse("a tensor with attributes twice", "attributes once", "PT-TEN-12")
+    function, _, inner, _ = arguments
+    if function in [Global(role) for role in _BUILT]:  # itself among them, any number of times
+        raise machine.refuse(f"a tensor with attributes by {shown(function)}", "by what rebuilds it", "PT-TEN-21")
     return call(machine, function, inner)
 
 
-# By role: how many arguments it needs at least, and what it builds of them.
-_BUILT: Mapping[str, tuple[int, Callable[[Machine, tuple[Any, ...]], Any]]] = {
-    "ordered_dict": (0, _ordered_dict),
-    "parameter": (1, _first_of),
-    "parameter_with_state": (1, _first_of),
-    "size": (1, _first_of),
-    "from_type": (3, _from_type),
+# What is made at once, by role; what the other functions rebuild is a tensor.
+_BUILT: Mapping[str, Callable[[Machine, tuple[Any, ...]], Any]] = {
+    "ordered_dict": _ordered_dict,
+    "parameter": _first_of,
+    "parameter_with_state": _first_of,
+    "size": _first_of,
+    "from_type": _from_type,
 }
 
 
 def call(machine: Machine, function: Any, arguments: Any) -> Any:
-    """What a call of a known global would give; what is harmless is what it is called with."""
+    """What a call of a known function would give."""
     if not isinstance(function, Global) or not isinstance(arguments, tuple):
         raise machine.refuse("a call of something that is no global", "a global and a tuple")
-    role = function.role
-    if role in _BUILT:
-        needed, build = _BUILT[role]
-        if len(arguments) < needed:
-            raise machine.refuse(f"{role} with {len(arguments)} arguments", f"at least {needed}")
-        return build(machine, arguments)
-    if role.startswith("rebuild_"):
-        return TensorCall(role, arguments, machine.at)
-    if role not in machine.layout["harmless"]["functions"]:
-        raise machine.refuse(f"a call of {role}", "a function", "PT-PKL-01")
-    return arguments
+    role, counts = function.role, machine.layout["arguments"]
+    if role in machine.layout["harmless"]["functions"]:
+        return Made(role)
+    if role not in counts:
+        raise machine.refuse(f"a call of {role}", "a function", "PT-PKL-12")
+    least, most = counts[role]
+    if not least <= len(arguments) <= most:
+        raise machine.refuse(f"{role} with {len(arguments)} arguments", f"{least} to {most}", "PT-PKL-12")
+    return _BUILT[role](machine, arguments) if role in _BUILT else TensorCall(role, arguments, machine.at)

@@ -5,19 +5,27 @@ It has a stack, and a stack of stacks for MARK, as pickletools describes it.
 
 from __future__ import annotations
 
+import itertools
 import reprlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from endianproof.reference._violation import SpecViolation
 
-__all__ = ["Attributes", "Global", "Machine", "Persistent", "StorageId", "TensorCall", "shown"]
+__all__ = ["Attributes", "Global", "Machine", "Made", "Persistent", "StorageId", "TensorCall", "shown"]
 
 
 @dataclass(frozen=True)
 class Global:
     """A name that the specification lists: `role` says what it is for."""
+
+    role: str
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """What a call of a harmless function would give: nothing but itself, and no two are the same."""
 
     role: str
 
@@ -53,6 +61,10 @@ class TensorCall:
     arguments: tuple[Any, ...] = field(repr=False)
     at: int
 
+
+# What can be a key, beside tuples of such; and of how many items, those of tuples inside each other among them.
+_KEYS = (str, int, float, Global, Made, type(None))
+_LONGEST_KEY = 64
 
 # What a persistent id stands for, given the machine, which can refuse it, and the id.
 Persistent = Callable[["Machine", Any], Any]
@@ -96,6 +108,22 @@ class Machine:
             what = type(self.stack[-1]).__name__ if self.stack else "nothing"
             raise self.refuse(f"{what} on the stack", f"a {kind.__name__}")
         return self.stack[-1]
+
+    def fill(self, target: dict[Any, Any], pairs: Iterable[tuple[Any, Any]]) -> None:
+        """Put keys and their values into a dict."""
+        for key, value in pairs:
+            self.check_key(key, itertools.count())
+            target[key] = value
+
+    def check_key(self, value: Any, visits: Iterator[int]) -> None:
+        """Not by its hash: that of tuples inside each other takes any time, or all of the stack."""
+        if next(visits) > _LONGEST_KEY:
+            raise self.refuse("a key without end", f"one of {_LONGEST_KEY} items at most", "PT-PKL-13")
+        if isinstance(value, tuple):
+            for item in value:
+                self.check_key(item, visits)
+        elif not isinstance(value, _KEYS):
+            raise self.refuse(f"{shown(value)} as a key", "a string, a number or a tuple")
 
 
 def shown(value: Any) -> str:

@@ -24,12 +24,8 @@ _MOST_VISITS = 1_000_000
 # Opens a storage, given its persistent id and the bytes that its number of elements counts. Raises SpecViolation.
 OpenStorage = Callable[[StorageId, int], Storage]
 
-# By the function that rebuilds a tensor: how many arguments it needs, metadata may follow.
-_ARGUMENTS = {"rebuild_v1": 4, "rebuild_v2": 6, "rebuild_v3": 7, "rebuild_quantized": 7}
-
 # What this reader leaves to others, and the rule that lets it.
 _UNSUPPORTED = {
-    "rebuild_quantized": "PT-TEN-08",
     "rebuild_sparse": "PT-TEN-09",
     "rebuild_nested": "PT-TEN-10",
     "rebuild_meta": "PT-TEN-11",
@@ -39,11 +35,6 @@ _MOST_ELEMENTS = (1 << 63) - 1
 
 def _refuse_argument(call: TensorCall, found: str, expected: str, rule: str = "PT-TEN-03") -> SpecViolation:
     return SpecViolation(rule, call.at, found, expected)
-
-
-def _unsupported(call: TensorCall) -> SpecViolation:
-    kind = call.role.removeprefix("rebuild_")
-    return _refuse_argument(call, f"a {kind} tensor", "a dense one", _UNSUPPORTED[call.role])
 
 
 def _integers(call: TensorCall, value: Any, what: str) -> tuple[int, ...]:
@@ -56,7 +47,7 @@ def _integers(call: TensorCall, value: Any, what: str) -> tuple[int, ...]:
 
 def _check_count(call: TensorCall, size: tuple[int, ...]) -> None:
     """The product of the sizes fits 63 bits; as soon as it does not, nothing is multiplied further."""
-    count = 0 if 0 in size else 1
+    count = 1
     for length in size:
         count *= length
         if count > _MOST_ELEMENTS:
@@ -108,16 +99,15 @@ class _Tensors:
             raise _refuse_argument(call, f"metadata {shown(metadata)}", f"{sorted(words.values())}", "PT-TEN-19")
         negative, conjugate = words["negative"] in metadata, words["conjugate"] in metadata
         if negative and element.kind not in ("float", "complex"):
-            raise _refuse_argument(call, f"a negative {element.name}", "a float or a complex", "PT-TEN-04")
+            raise _refuse_argument(call, f"a negative {element.name}", "a float or a complex", "PT-TEN-22")
         return (negative, negative != conjugate) if element.component else (negative,)
 
     def build(self, name: str, call: TensorCall) -> Tensor:
-        if call.role not in _ARGUMENTS:
-            raise _unsupported(call)
-        fixed = _ARGUMENTS[call.role]
-        if len(call.arguments) < fixed or not isinstance(call.arguments[0], StorageId):
-            raise _refuse_argument(call, f"{len(call.arguments)} arguments", f"a storage and {fixed - 1} more")
+        if call.role in _UNSUPPORTED:
+            raise _refuse_argument(call, call.role, "a dense tensor", _UNSUPPORTED[call.role])
         where, offset, size, stride = call.arguments[:4]
+        if not isinstance(where, StorageId):
+            raise _refuse_argument(call, f"{shown(where)} in the place of a storage", "a storage", "PT-PKL-12")
         dtype, counted = self.element(call, where)
         element = load_spec().element_types[self.form.element_types.get(dtype, dtype)]
         packed = self.pickle["packed"].get(dtype, 1)
@@ -130,14 +120,16 @@ class _Tensors:
             raise _refuse_argument(call, f"{len(stride)} strides for {len(size)} sizes", "as many")
         capacity = where.count * counted * 8 // (element.bits * packed)
         last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
-        if 0 not in size and last >= capacity:
-            found = f"element {last} of a storage of {capacity}"
-            raise _refuse_argument(call, found, f"at most element {capacity - 1}", "PT-TEN-02")
-        _check_count(call, size)
-        if call.role in _UNSUPPORTED:
-            raise _unsupported(call)
+        if 0 not in size:
+            if last >= capacity:
+                found = f"element {last} of a storage of {capacity}"
+                raise _refuse_argument(call, found, f"at most element {capacity - 1}", "PT-TEN-02")
+            _check_count(call, size)
+        if call.role == "rebuild_quantized":
+            raise _refuse_argument(call, "a quantized tensor", "a dense one", "PT-TEN-08")
         storage = self.opened(where, counted)
-        metadata = call.arguments[fixed] if len(call.arguments) > fixed else {}
+        least, _ = self.pickle["arguments"][call.role]
+        metadata = call.arguments[least] if len(call.arguments) > least else {}
         signs = self.turned_signs(call, element, metadata)
         if packed > 1:
             return self.unpacked(call, Tensor(name, element, size, storage, offset, stride), packed)
@@ -145,9 +137,9 @@ class _Tensors:
 
     def unpacked(self, call: TensorCall, tensor: Tensor, packed: int) -> Tensor:
         """A tensor whose sizes count `packed` elements as one: as many more in the last dimension (PT-DT-03)."""
-        if tensor.stride is None or not tensor.shape or not tensor.contiguous:
+        if not tensor.shape or not tensor.contiguous:
             found = f"strides {shown(tensor.stride)} of a packed dtype"
-            raise _refuse_argument(call, found, "a contiguous tensor of one dimension or more", "PT-DT-03")
+            raise _refuse_argument(call, found, "a contiguous tensor of one dimension or more", "PT-DT-04")
         shape = (*tensor.shape[:-1], tensor.shape[-1] * packed)
         return Tensor(tensor.name, tensor.element, shape, tensor.storage, tensor.storage_offset * packed)
 
@@ -159,7 +151,7 @@ def _walk(value: Any, at: int, path: tuple[str, ...], visits: Iterator[int]) -> 
     to the depth and to the number of visits.
     """
     if len(path) > _DEEPEST or next(visits) > _MOST_VISITS:
-        raise SpecViolation("PT-PKL-03", at, "containers without end", f"at most {_DEEPEST} inside each other")
+        raise SpecViolation("PT-PKL-13", at, "containers without end", f"at most {_DEEPEST} inside each other")
     if isinstance(value, TensorCall):
         yield ".".join(path), value
     elif isinstance(value, (dict, list, tuple)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Unpickled", "read_pickle", "unpickle"]
 
-_MOST_DIGITS = 100  # a number of 2^64 has 20
+# As protocols 0 and 1 write them; a number of 2^64 has 20 digits.
+_NUMBER = re.compile("(-?[0-9]{1,100})L?")
+_LINE_END = 0x0A
 
 
 @dataclass(frozen=True)
@@ -27,30 +31,61 @@ class Unpickled:
     storages: tuple[StorageId, ...]
 
 
-def _argument(machine: Machine, kind: str, at: int) -> tuple[Any, int]:
-    """An opcode's argument and the position after it. Raises Truncated, ValueError."""
-    data = machine.data
-    if kind in ("line", "lines2"):
-        count = 1 if kind == "line" else 2
-        lines = bytes(data[at : at + 1024]).split(b"\n", count)[:count]
-        end = at + sum(len(line) + 1 for line in lines)
-        if bytes(data[end - 1 : end]) != b"\n" or len(lines) < count:
-            raise Truncated(at, "a line without an end")
-        return b" ".join(lines).decode("utf-8"), end
-    if kind == "f8be":
-        if at + 8 > len(data):
-            raise Truncated(at, "a number without an end")
-        return struct.unpack_from(">d", data, at)[0], at + 8
-    counted = {"long1": "u1", "text1": "u1", "text4": "u4le"}
-    number, at = read_integer(counted.get(kind, kind), data, at)
-    if kind not in counted:
-        return number, at
+def _line(data: memoryview, at: int, encoding: str = "utf-8") -> tuple[str, int]:
+    """The line that begins at a position, and the position behind its end."""
+    end = next((position for position in range(at, len(data)) if data[position] == _LINE_END), None)
+    if end is None:
+        raise Truncated(at, "a line without an end")
+    return bytes(data[at:end]).decode(encoding), end + 1
+
+
+def _lines(data: memoryview, at: int) -> tuple[str, int]:
+    module, at = _line(data, at)
+    name, at = _line(data, at)
+    return f"{module} {name}", at
+
+
+def _escaped(data: memoryview, at: int) -> tuple[str, int]:
+    text, at = _line(data, at, "raw-unicode-escape")
+    text.encode()  # half of a surrogate pair is no text
+    return text, at
+
+
+def _float(data: memoryview, at: int) -> tuple[float, int]:
+    bits, at = read_integer("u8be", data, at)
+    return struct.unpack(">d", bits.to_bytes(8, "big"))[0], at
+
+
+def _counted(kind: str, data: memoryview, at: int) -> tuple[bytes, int]:
+    """The bytes behind their number, and the position behind them."""
+    number, at = read_integer(kind, data, at)
     piece = bytes(data[at : at + number])
     if len(piece) < number:
         raise Truncated(at, f"{len(piece)} bytes where {number} are announced")
-    if kind == "long1":
-        return int.from_bytes(piece, "little", signed=True), at + number
-    return piece.decode("utf-8"), at + number
+    return piece, at + number
+
+
+def _text(kind: str, data: memoryview, at: int) -> tuple[str, int]:
+    piece, at = _counted(kind, data, at)
+    return piece.decode("utf-8"), at
+
+
+def _long(data: memoryview, at: int) -> tuple[int, int]:
+    piece, at = _counted("u1", data, at)
+    return int.from_bytes(piece, "little", signed=True), at
+
+
+# Arguments that are no plain numbers. Each reader gives the argument and the position behind it, or raises
+# Truncated or UnicodeError.
+_ARGUMENTS: Mapping[str, Callable[[memoryview, int], tuple[Any, int]]] = {
+    "escaped": _escaped,
+    "f8be": _float,
+    "line": _line,
+    "lines2": _lines,
+    "long1": _long,
+    "text1": functools.partial(_text, "u1"),
+    "text4": functools.partial(_text, "u4le"),
+}
 
 
 def _persistent(machine: Machine, _: Any) -> None:
@@ -85,12 +120,12 @@ def _stack_global(machine: Machine, _: Any) -> None:
     machine.stack.append(resolve(machine, f"{module} {name}"))
 
 
-def _number(machine: Machine, text: Any) -> int | bool:
+def _number(machine: Machine, text: str) -> int | bool:
     """A whole number in decimal; protocols 0 and 1 write the two truth values as 00 and 01."""
-    digits = str(text).removesuffix("L")
-    if not digits.removeprefix("-").isdecimal() or not digits.isascii() or len(digits) > _MOST_DIGITS:
+    found = _NUMBER.fullmatch(text)
+    if found is None:
         raise machine.refuse(f"the number {shown(text)}", "decimal digits")
-    return bool(int(digits)) if text in ("00", "01") else int(digits)
+    return bool(int(text)) if text in ("00", "01") else int(found[1])
 
 
 def _push(value: Any) -> Callable[[Machine, Any], None]:
@@ -120,10 +155,7 @@ def _set_items(machine: Machine, items: list[Any]) -> None:
     target = machine.top(dict)
     if len(items) % 2:
         raise machine.refuse("a key without a value", "pairs")
-    try:
-        target.update(zip(items[::2], items[1::2], strict=True))
-    except (TypeError, RecursionError):
-        raise machine.refuse("a key that cannot be one", "a string or a number") from None
+    machine.fill(target, zip(items[::2], items[1::2], strict=True))
 
 
 def _build(machine: Machine, _: Any) -> None:
@@ -144,14 +176,8 @@ def _new_object(machine: Machine, _: Any) -> None:
     machine.stack.append(Attributes())
 
 
-def _protocol(machine: Machine, number: int) -> None:
-    """The opcodes decide what can be read; the number alone does not."""
-    if machine.position or number < machine.layout["protocol"]:
-        raise machine.refuse(f"PROTO {number}", "PROTO at the beginning, of protocol 2 or later", "PT-PKL-04")
-
-
 _ACTIONS: Mapping[str, Callable[[Machine, Any], None]] = {
-    "PROTO": _protocol,
+    "PROTO": lambda _machine, _number: None,  # the opcodes decide what can be read; the number does not
     "MARK": _mark,
     "POP": lambda machine, _: machine.pop(),
     "NONE": _push(None),
@@ -235,8 +261,9 @@ def read_pickle(
         argument, following = None, machine.position + 1
         try:
             if kind:
-                argument, following = _argument(machine, kind, following)
-        except (Truncated, UnicodeDecodeError) as error:
+                read = _ARGUMENTS.get(kind) or functools.partial(read_integer, kind)
+                argument, following = read(data, following)
+        except (Truncated, UnicodeError) as error:
             raise machine.refuse(f"{name} with a broken argument ({error})", "a whole one") from None
         _ACTIONS[name](machine, argument)
         machine.position = following

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Record", "read_directory"]
 
-# A field of two or four bytes that says: see the zip64 structure.
-_FILLED_2, _FILLED_4 = 0xFFFF, 0xFFFFFFFF
+# A field of four bytes that says: see the zip64 extra field.
+_FILLED = 0xFFFFFFFF
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _find_end(data: memoryview, layout: Mapping[str, Any]) -> tuple[dict[str, An
             behind = end
         except Truncated:
             cut = at if len(data) - at >= _size_of(fields) else cut
-        position = tail.rfind(signature, 0, position)
+        position = tail[:position].rfind(signature)
     if behind is not None:
         found = f"{len(data) - behind} bytes behind the archive"
         raise SpecViolation("PT-ZIP-23", behind, found, "the end of the file")
@@ -97,15 +97,13 @@ def _find_directory(data: memoryview, layout: Mapping[str, Any]) -> tuple[dict[s
     """The end of the central directory, the zip64 one where there is one; and the byte where that stands."""
     values, at = _find_end(data, layout)
     first = bytes(layout["local_file_header"][0]["contents"])
-    if data[: len(first)] != first:
+    if values["entries"] and data[: len(first)] != first:
         raise SpecViolation("PT-ZIP-23", 0, f"{bytes(data[: len(first)]).hex()} at the start", "the first record")
     locator = layout["zip64_locator"]
     size = _size_of(locator)
     try:
         where, _ = read_fields(locator, data, max(at - size, 0))
     except Truncated:
-        if values["entries"] == _FILLED_2 or values["directory_offset"] == _FILLED_4:
-            raise _damaged(at, "no zip64 locator before an end that needs one") from None
         return values, at
     try:
         values, _ = read_fields(layout["zip64_end_of_central_directory"], data, where["end_offset"])
@@ -120,7 +118,7 @@ def _widen(values: dict[str, Any], layout: Mapping[str, Any]) -> None:
     while at < len(extra):
         field, at = read_fields(layout["extra_field"], extra, at)
         if field["tag"] == layout["extra_tags"]["zip64"]:
-            wide = [entry for entry in layout["zip64_extra"] if values[entry["id"]] == _FILLED_4]
+            wide = [entry for entry in layout["zip64_extra"] if values[entry["id"]] == _FILLED]
             values.update(read_fields(wide, field["body"], 0)[0])
 
 
@@ -135,7 +133,7 @@ def _record(values: Mapping[str, Any], data: memoryview, layout: Mapping[str, An
     header = values["local_header_offset"]
     _, start = read_fields(layout["local_file_header"], data, header)
     stored = data[start : start + values["compressed_size"]]
-    name = bytes(values["name"]).decode("utf-8")
+    name = bytes(values["name"]).decode("utf-8", "backslashreplace")  # names are only compared
     if len(stored) < values["compressed_size"]:
         raise _damaged(start, f"{len(stored)} bytes of {name}, where {values['compressed_size']} are stated")
     _check_method(values, name, start, layout)
@@ -159,8 +157,6 @@ def _records(data: memoryview, layout: Mapping[str, Any]) -> Iterator[Record]:
             yield _record(values, data, layout)
         except Truncated as error:
             raise _damaged(min(at, len(data)), str(error)) from None
-        except UnicodeDecodeError:
-            raise _damaged(at, "a record's name that is not UTF-8") from None
         at = following
     stated = end["directory_offset"] + end["directory_size"]
     if at != stated or end["entries"] != end["disk_entries"]:

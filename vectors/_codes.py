@@ -81,7 +81,9 @@ def _is_nan(element: ElementType, code: int) -> bool:
 
 
 def negate(element: ElementType, code: int) -> int:
-    """The code with its sign bit turned, for floats; both parts of a complex."""
+    """The code of the number with the other sign: of a float, its sign bit turned; of a complex, in both parts."""
+    if element.kind not in ("float", "complex"):
+        return -code % (1 << element.bits)
     part = component_of(element)
     flipped = 1 << (part.bits - 1)
     return code ^ (flipped | flipped << part.bits if element.component else flipped)

@@ -83,7 +83,21 @@ def _long(value: int, length: str) -> bytes:
     return pack_integer(length, size) + (value % (1 << 8 * size)).to_bytes(size, "little")
 
 
+def _escaped(text: str) -> bytes:
+    """A line of Latin-1; what that lacks, and what would end the line or escape something, is escaped itself."""
+    kept = "".join(
+        char
+        if ord(char) < 256 and char not in "\\\0\n\r\x1a"
+        else f"\\u{ord(char):04x}"
+        if ord(char) < 65536
+        else f"\\U{ord(char):08x}"
+        for char in text
+    )
+    return kept.encode("latin-1") + b"\n"
+
+
 _ARGUMENTS: Mapping[str, Callable[[Any], bytes]] = {
+    "escaped": _escaped,
     "f8be": lambda value: struct.pack(">d", value),
     "line": lambda value: f"{value}\n".encode(),
     "lines2": lambda path: path.replace(" ", "\n").encode() + b"\n",

@@ -263,20 +263,20 @@ class _Objects:
         parts = parts[: change.get("length")]
         return PersistentId(parts if change.get("list") else tuple(parts))
 
-    def packed(self, view: View) -> tuple[tuple[Any, ...], tuple[int, ...]]:
-        """Shape and strides as the file says them: of a dtype that packs several elements into one, fewer."""
+    def packed(self, view: View) -> tuple[int, tuple[Any, ...], tuple[int, ...]]:
+        """Offset, shape and strides as the file says them: of a packed dtype, fewer."""
         count = self.pickle["packed"].get(self.dtypes[view.element.name], 1)
         if count == 1:
-            return view.shape, view.stride
+            return view.offset, view.shape, view.stride
         shape = (*view.shape[:-1], view.shape[-1] // count)
-        return shape, c_strides(shape)
+        return view.offset // count, shape, c_strides(shape)
 
     def arguments(self, view: View) -> tuple[Any, ...]:
         """Of the call that rebuilds the tensor."""
-        shape, stride = self.packed(view)
+        offset, shape, stride = self.packed(view)
         arguments: dict[str, Any] = {
             "storage": self.storage(view),
-            "offset": view.offset,
+            "offset": offset,
             "size": shape,
             "stride": stride,
         }

@@ -55,10 +55,10 @@ def _stored_block(data: Data) -> bytes:
 
 
 _RECORD_CHANGES: Mapping[str, Callable[[Record, Any], list[Record]]] = {
-    "again": lambda record, digits: [record, replace(record, data=bytes.fromhex(digits))],
     "append": lambda record, digits: [replace(record, data=record.data + bytes.fromhex(digits))],
     "block": lambda record, _yes: [replace(record, method="deflated", packed=_stored_block(record.data))],
     "bytes": lambda record, digits: [replace(record, data=bytes.fromhex(digits))],
+    "before": lambda record, digits: [replace(record, data=bytes.fromhex(digits)), record],
     "cut": lambda record, count: [
         replace(record, data=b"" if count == "all" else record.data[: len(record.data) - count])
     ],
@@ -73,11 +73,16 @@ _RECORD_CHANGES: Mapping[str, Callable[[Record, Any], list[Record]]] = {
 }
 
 
+def _record_name(name: str | Mapping[str, str]) -> str:
+    """A name, or the one of some `bytes`, which need not be UTF-8."""
+    return name if isinstance(name, str) else bytes.fromhex(name["bytes"]).decode("utf-8", "surrogateescape")
+
+
 def _changed_records(records: list[Record], change: Mapping[str, Any] | None) -> list[Record]:
     if not change:
         return records
     rest = dict(change)
-    name = rest.pop("name")
+    name = _record_name(rest.pop("name"))
     if "add" in rest:
         new = Record(name, rest["add"].encode())
         return [new, *records] if rest.get("first") else [*records, new]
@@ -99,15 +104,20 @@ def _reordered(records: list[Record], first: Sequence[str]) -> list[Record]:
 def _named(records: Sequence[Record], prefix: str, change: Mapping[str, Any]) -> list[Record]:
     """The records under the folder, but for the one that the change puts outside of it."""
     record = change.get("record", {})
-    outside = record.get("name") if record.get("outside") else None
-    return [each if each.name == outside else replace(each, name=prefix + each.name) for each in records]
+    outside = Record(record["name"], record["add"].encode()) if record.get("outside") else None
+    return [each if each == outside else replace(each, name=prefix + each.name) for each in records]
+
+
+def _bytes(value: str | Mapping[str, int]) -> bytes:
+    """Bytes in hex digits, or so many `zeros`."""
+    return bytes.fromhex(value) if isinstance(value, str) else bytes(value["zeros"])
 
 
 def _archive(write: Mapping[str, Any], change: Mapping[str, Any], form: Format) -> Archive:
     settings: dict[str, Any] = {"alignment": form.layout["alignment"]}
     settings |= {name: value for source in (write, change) for name, value in source.items() if name in _ARCHIVE}
     for name in ("comment", "prefix"):
-        settings[name] = bytes.fromhex(settings.get(name, ""))
+        settings[name] = _bytes(settings.get(name, ""))
     return Archive(**settings, lie=change.get("lie", {}))
 
 

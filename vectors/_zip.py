@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["Archive", "Record", "Written", "write_zip"]
 
 _FILLED = {2: 0xFFFF, 4: 0xFFFFFFFF}
+# What is in the zip64 extra fields of the directory though it is small, and whether those fields are there at all.
+_SIZES, _OFFSET = ("size", "compressed_size"), ("local_header_offset",)
+_WIDE = {"fields": (*_SIZES, *_OFFSET), "local": (*_SIZES, *_OFFSET), "offset": _OFFSET, "sizes": _SIZES}
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,13 @@ class Record:
 class Archive:
     """How the archive is written.
 
-    `zip64` is `always` (as torch does: the end of the directory only), `none`, `fields` (sizes in the directory
-    too) or `local` (in the local headers as well); sizes and offsets past 4 GiB are in zip64 extra fields,
-    whichever it is. `descriptors` are `signed` (as torch's), `bare` (no signature),
-    `wide` (sizes of eight bytes), or `none`: sizes in the local header. Data begin `beyond` bytes after a multiple
-    of `alignment`; 0 leaves the padding out. `padding` is the tag of the extra field that pads. `prefix` stands
-    before the first record. `lie` states a wrong field in one structure: see `_Writer.pack`.
+    `zip64` is `always` (as torch does: the end of the directory only), `none`, `fields` (sizes and offsets in
+    the directory too), `offset` (of them the offsets alone), `sizes` (the sizes alone) or `local` (in the
+    local headers as well); sizes and offsets past 4 GiB are in zip64 extra fields, whichever it is.
+    `descriptors` are `signed` (as torch's), `bare` (no signature), `wide` (sizes of eight bytes), or `none`:
+    sizes in the local header. Data begin `beyond` bytes after a multiple of `alignment`; 0 leaves the padding
+    out. `padding` is the tag of the extra field that pads. `prefix` stands before the first record. `lie`
+    states a wrong field in one structure: see `_Writer.pack`.
     """
 
     alignment: int
@@ -72,7 +76,7 @@ class Archive:
 
 @dataclass(frozen=True)
 class Written:
-    """The file; where each record's data begin in it (of a repeated name, the first); and where structures do."""
+    """The file; where each record's data begin in it (of a repeated name, the last); and where structures do."""
 
     data: Data
     places: Mapping[str, int]
@@ -91,6 +95,11 @@ def _deflated(data: bytes) -> bytes:
         count += width
     count += 7  # the end of the block is code 0000000
     return bits.to_bytes((count + 7) // 8, "little")
+
+
+def _encoded(name: str) -> bytes:
+    """A record's name as UTF-8; what stands for bytes that are none becomes those bytes again."""
+    return name.encode("utf-8", "surrogateescape")
 
 
 def _sizes(record: Record) -> dict[str, int]:
@@ -129,10 +138,10 @@ class _Writer:
     def extra_field(self, tag: int, body: bytes) -> bytes:
         return pack(self.layout["extra_field"], {"tag": tag, "body": body})
 
-    def zip64_extra(self, values: dict[str, Any], *, always: bool) -> bytes:
-        """The extra field with the numbers that need it, or with all; they become all ones in the header."""
+    def zip64_extra(self, values: dict[str, Any], always: Sequence[str]) -> bytes:
+        """The extra field with the numbers that need it, and `always` some; they become all ones in the header."""
         fields = [entry for entry in self.layout["zip64_extra"] if entry["id"] in values]
-        fields = [entry for entry in fields if always or values[entry["id"]] >= _FILLED[4]]
+        fields = [entry for entry in fields if entry["id"] in always or values[entry["id"]] >= _FILLED[4]]
         wide = {entry["id"]: values[entry["id"]] for entry in fields}
         values.update(dict.fromkeys(wide, _FILLED[4]))
         return self.extra_field(self.layout["extra_tags"]["zip64"], pack(fields, wide)) if wide else b""
@@ -153,7 +162,7 @@ class _Writer:
         return {
             "flags": flags["utf8"] | (flags["data_descriptor"] if described else 0),
             "method": self.layout["methods"][record.method],
-            "name": record.name.encode(),
+            "name": _encoded(record.name),
         }
 
     def descriptor(self, record: Record, *, wide: bool) -> bytes:
@@ -167,12 +176,12 @@ class _Writer:
         self.headers.setdefault(record.name, self.at)
         self.structures.setdefault(f"header of {record.name}", self.at)
         sizes: dict[str, Any] = _sizes(record)
-        wide = self.zip64_extra(sizes, always=self.archive.zip64 == "local")
-        bare = size_of(self.layout["local_file_header"]) + len(record.name.encode()) + len(wide)
+        wide = self.zip64_extra(sizes, _SIZES if self.archive.zip64 == "local" else ())
+        bare = size_of(self.layout["local_file_header"]) + len(_encoded(record.name)) + len(wide)
         stated = sizes if self.archive.descriptors == "none" else dict.fromkeys(sizes, 0)
         values = {**self.common(record), **stated, "extra": wide + self.padding(bare)}
         self.add(self.pack("local_file_header", values, record.name))
-        self.places.setdefault(record.name, self.at)
+        self.places[record.name] = self.at
         self.structures.setdefault(f"data of {record.name}", self.at)
         self.add(record.stored)
         self.structures.setdefault(f"descriptor of {record.name}", self.at)
@@ -180,7 +189,7 @@ class _Writer:
 
     def central(self, record: Record, at: int) -> None:
         values: dict[str, Any] = {**_sizes(record), "local_header_offset": at}
-        extra = self.zip64_extra(values, always=self.archive.zip64 in ("fields", "local"))
+        extra = self.zip64_extra(values, _WIDE.get(self.archive.zip64, ()))
         self.structures.setdefault(f"entry of {record.name}", self.at)
         values = {**self.common(record), **values, "extra": extra}
         self.add(self.pack("central_directory_header", values, record.name))
@@ -201,7 +210,7 @@ class _Writer:
             self.add(self.pack("zip64_end_of_central_directory", body))
             self.structures["zip64 locator"] = self.at
             self.add(self.pack("zip64_locator", {"end_offset": end}))
-        if self.archive.zip64 in ("fields", "local"):
+        if self.archive.zip64 in _WIDE:
             where = {"disk_entries": _FILLED[2], "entries": _FILLED[2]} | dict.fromkeys(
                 ("directory_size", "directory_offset"), _FILLED[4]
             )

@@ -85,7 +85,8 @@ def _parts(value: Any) -> dict[str, Any] | None:
     return {str(index): part for index, part in enumerate(value.unbind())} if value.is_nested else None
 
 
-def _walk(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+def _walk(value: Any, path: tuple[str, ...], seen: dict[int, Any]) -> Iterator[tuple[str, Any]]:
+    """Every tensor by its name. What was `seen` holds itself, or holds no tensors: once through it is enough."""
     if len(path) > _DEEPEST:
         raise ConversionError(f"containers more than {_DEEPEST} deep")
     if path and _is_plain(value):
@@ -95,8 +96,16 @@ def _walk(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
     if items is None:
         yield ".".join(path), value
         return
+    if id(value) in seen:
+        return
+    seen[id(value)] = value
+    found = False
     for key, item in items:
-        yield from _walk(item, (*path, key if isinstance(key, str) else reprlib.repr(key)))
+        for named in _walk(item, (*path, key if isinstance(key, str) else reprlib.repr(key)), seen):
+            found = True
+            yield named
+    if found:
+        del seen[id(value)]
 
 
 def named_values(result: Any) -> Iterator[tuple[str, Any]]:
@@ -105,4 +114,4 @@ def named_values(result: Any) -> Iterator[tuple[str, Any]]:
         raise ConversionError(f"the loader returned {described(result)}; expected a mapping of names to tensors")
     module = getattr(sys.modules.get("torch.nn"), "Module", None)
     is_module = module is not None and isinstance(result, module)
-    yield from _walk(result.state_dict() if is_module else result, ())
+    yield from _walk(result.state_dict() if is_module else result, (), {})

@@ -35,15 +35,38 @@ def test_a_tensor_of_the_meta_device_is_left_out():
     assert names({"x": ONE, "m": torch.empty(3, device="meta")}) == ["x"]
 
 
+def itself():
+    result = {"x": ONE, "list": []}
+    result["list"] += [result, result["list"], ONE]
+    return result
+
+
+def test_what_holds_itself_comes_to_an_end():
+    assert names(itself()) == ["x", "list.2"]
+
+
+def test_what_holds_no_tensors_is_looked_through_once():
+    doubled = []
+    for _ in range(60):
+        doubled = [doubled, doubled]
+    assert names({"x": ONE, "more": doubled}) == ["x"]
+
+
+def test_what_holds_tensors_gives_them_under_each_of_its_names():
+    pair = [ONE, ONE]
+    assert names({"a": pair, "b": {"c": pair}}) == ["a.0", "a.1", "b.c.0", "b.c.1"]
+
+
 @pytest.mark.parametrize("result", [None, 5, "text"])
 def test_what_holds_no_tensors_at_all_is_no_result(result):
     with pytest.raises(ConversionError, match="expected a mapping of names to tensors"):
         names(result)
 
 
-def test_containers_inside_themselves_end():
-    result = {}
-    result["a"] = result
+def test_containers_inside_each_other_end():
+    result = {"x": ONE}
+    for _ in range(100):
+        result = {"a": result}
     with pytest.raises(ConversionError, match="64 deep"):
         names(result)
 

@@ -54,7 +54,7 @@ def itself():
 )
 def test_containers_without_end_are_refused(tmp_path, make):
     path = with_pickle(tmp_path, pickle.dumps(make(), protocol=2))
-    with pytest.raises(SpecViolation, match=r"PT-PKL-03 .* containers without end"):
+    with pytest.raises(SpecViolation, match=r"PT-PKL-13 .* containers without end"):
         load(path)
 
 
@@ -64,6 +64,36 @@ def test_a_hundred_thousand_levels_in_a_persistent_id_are_refused(tmp_path, opco
     closing = b"a" * 100_000 if opcode == b"]" else b""
     with pytest.raises(SpecViolation, match="PT-PKL-02"):
         load(with_pickle(tmp_path, start + closing + b"Q."))
+
+
+def doubled_tuples(levels):
+    """Each tuple twice in the next: its hash takes 2^levels steps."""
+    return b")q\x00" + b"".join(b"0h%ch%c\x86q%c" % (i, i, i + 1) for i in range(levels))
+
+
+@pytest.mark.parametrize(
+    "key",
+    [b")" + b"\x85" * 300_000, doubled_tuples(60), b"(" + b"N" * 65 + b"t"],
+    ids=["deep", "doubled", "long"],
+)
+@pytest.mark.parametrize(
+    "around",
+    [(b"}", b"Ns"), (b"ccollections\nOrderedDict\n(]]", b"aNaatR")],
+    ids=["dict", "ordered-dict"],
+)
+def test_a_key_whose_hash_would_take_the_stack_or_the_time_is_refused(tmp_path, key, around):
+    before, behind = around
+    with pytest.raises(SpecViolation, match=r"PT-PKL-13 .* a key without end"):
+        load(with_pickle(tmp_path, b"\x80\x02" + before + key + behind + b"."))
+
+
+def test_a_key_of_64_items_is_read(tmp_path):
+    assert load(with_pickle(tmp_path, b"\x80\x02}(" + b"N" * 64 + b"tNs.")) == {}
+
+
+def test_half_of_a_surrogate_pair_which_nothing_could_print_is_refused(tmp_path):
+    with pytest.raises(SpecViolation, match="PT-PKL-03"):
+        load(with_pickle(tmp_path, b"V\\ud800\n."))
 
 
 def test_two_tensors_of_one_dotted_name_are_refused(tmp_path):
