@@ -97,6 +97,10 @@ def _deflated(data: bytes) -> bytes:
     return bits.to_bytes((count + 7) // 8, "little")
 
 
+def _is_text(name: str) -> bool:
+    return _encoded(name) == name.encode("utf-8", "ignore")
+
+
 def _encoded(name: str) -> bytes:
     """A record's name as UTF-8; what stands for bytes that are none becomes those bytes again."""
     return name.encode("utf-8", "surrogateescape")
@@ -160,7 +164,8 @@ class _Writer:
         flags = self.layout["flags"]
         described = self.archive.descriptors != "none"
         return {
-            "flags": flags["utf8"] | (flags["data_descriptor"] if described else 0),
+            "flags": (flags["utf8"] if _is_text(record.name) else 0)
+            | (flags["data_descriptor"] if described else 0),
             "method": self.layout["methods"][record.method],
             "name": _encoded(record.name),
         }

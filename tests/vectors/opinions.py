@@ -79,14 +79,26 @@ class NoOpinionError(Exception):
     """The reader does not know this kind of file: it says nothing about it."""
 
 
-def flat(value, is_tensor, path=()):
-    """The tensors of nested containers, by their names joined with dots."""
+def flat(value, is_tensor, path=(), seen=None):
+    """The tensors of nested containers, by their names joined with dots.
+
+    What was `seen` holds itself, or holds no tensors: once through it is enough.
+    """
     if is_tensor(value):
         return {".".join(path): value}
+    seen = {} if seen is None else seen
+    if id(value) in seen:
+        return {}
+    seen[id(value)] = value
     items = (
         value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, (list, tuple)) else ()
     )
-    return {name: one for key, item in items for name, one in flat(item, is_tensor, (*path, str(key))).items()}
+    found = {}
+    for key, item in items:
+        found |= flat(item, is_tensor, (*path, str(key)), seen)
+    if found:
+        del seen[id(value)]
+    return found
 
 
 # The standard library and numpy
@@ -167,10 +179,18 @@ def size_of(typed):
     return int(np.prod(UNITS[typed])) if typed in UNITS else 1
 
 
+def conjugated(data, unit):
+    """Canonical bytes of complex numbers with the sign of each second part turned."""
+    parts = np.frombuffer(data, f"<u{unit}").reshape(-1, 2).copy()
+    parts[:, 1] ^= np.array(1 << (8 * unit - 1), parts.dtype)
+    return parts.tobytes()
+
+
 def rebuild(arguments, order, bytes_of):
     (_, kind, key, _, numel, *view), offset, shape, stride = arguments[:4]
-    if any(isinstance(argument, dict) and argument for argument in arguments[6:]):
-        raise NoOpinionError("conjugate and negative bits")
+    bits = next((argument for argument in arguments[6:] if isinstance(argument, dict)), {})
+    if bits not in ({}, {"conj": True}):
+        raise NoOpinionError("negative bits")
     typed = STORAGES.get(kind.removesuffix("Storage"))
     dtype, counted = typed or arguments[6], size_of(typed)
     data = bytes_of(key)
@@ -181,7 +201,8 @@ def rebuild(arguments, order, bytes_of):
         data = data[begin * counted : (begin + count) * counted]
     if dtype.endswith(PAIRS):
         dtype, shape = dtype.removesuffix(PAIRS), (*shape[:-1], 2 * shape[-1])
-    return elements(data, dtype, shape, order, offset=offset, stride=stride)
+    found = elements(data, dtype, shape, order, offset=offset, stride=stride)
+    return (*found[:2], conjugated(found[2], UNITS[dtype][0])) if bits else found
 
 
 def read_torch_zip(path):
