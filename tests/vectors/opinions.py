@@ -200,7 +200,8 @@ def rebuild(arguments, order, bytes_of):
         _, begin, count = view[0]
         data = data[begin * counted : (begin + count) * counted]
     if dtype.endswith(PAIRS):
-        dtype, shape = dtype.removesuffix(PAIRS), (*shape[:-1], 2 * shape[-1])
+        _, _, pairs = elements(data, "uint8", shape, order, offset=offset, stride=stride)
+        return dtype.removesuffix(PAIRS), (*shape[:-1], 2 * shape[-1]), pairs
     found = elements(data, dtype, shape, order, offset=offset, stride=stride)
     return (*found[:2], conjugated(found[2], UNITS[dtype][0])) if bits else found
 
