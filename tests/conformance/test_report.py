@@ -10,9 +10,7 @@ import pytest
 
 pytest_plugins = ["pytester"]
 
-FEW = [
-    f"safetensors::{name}" for name in ("st-plain", "st-dtype-bfloat16", "st-dtype-float32", "st-trailing-byte")
-]
+FEW = [f"safetensors::st-{name}" for name in ("plain", "dtype-bfloat16", "dtype-float32", "trailing-byte")]
 
 # Reads what is valid, and swaps bfloat16 however the machine is.
 MYPKG = """
