@@ -13,7 +13,7 @@ from rereading import Rereading
 from endianproof.reference import SpecViolation
 from endianproof.reference._load import _reader
 from endianproof.spec import Format, Spec, SpecError, bug_gaps, load_spec
-from endianproof.spec._reader import ROOM, _save, _template, read_documents
+from endianproof.spec._reader import _save, _template
 from endianproof.vectors._expand import _expand, encode_recipe, recipes
 from endianproof.vectors._generate import _entry
 from endianproof.vectors._saves import _expand as _expand_save
@@ -32,8 +32,8 @@ def _handed(save: Any) -> tuple[Any, ...]:
 class Observed:
     """The shipped specification with what follows from it, to hold a changed one against."""
 
-    def __init__(self) -> None:
-        self.documents = read_documents(ROOM)
+    def __init__(self, documents: dict[str, Any]) -> None:
+        self.documents = documents
         self.rereading = Rereading(self.documents)
         self.spec = self.rereading.spec
         self.gaps = bug_gaps(self.spec)

@@ -1,7 +1,7 @@
 """The ids that were published: `python tests/spec/permanent_ids.py` adds those that are new to permanent_ids.txt.
 
-A release does it. One line for each vector, save and rule: where it belongs, and its id. A line is never changed, or
-taken away; one that had to go keeps its line, with `withdrawn` and the reason behind it.
+A release does it. One line for each vector, save and rule: where it belongs, and its id. No line is changed or
+taken away; what had to go keeps its line, with `withdrawn` and the reason behind it.
 """
 
 from __future__ import annotations

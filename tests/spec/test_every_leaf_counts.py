@@ -40,7 +40,7 @@ def _sections():
 
 @pytest.fixture(scope="module")
 def observed():
-    found = Observed()
+    found = Observed(DOCUMENTS)
     yield found
     found.close()
 
@@ -79,7 +79,8 @@ def test_a_leaf_without_a_consequence_would_be_found(observed, section):
     assert found
     for mutation in found:
         same = functools.reduce(lambda node, part: node[part], mutation.path, mutation.original)
-        assert observed.consequence(replace(mutation, value=same)) is None
+        noticed = observed.consequence(replace(mutation, value=same))
+        assert noticed is None, f"{mutation.file}: {mutation.path}"
 
 
 @pytest.mark.parametrize("file", FILES)
