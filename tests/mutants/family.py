@@ -7,10 +7,11 @@ from family_savers import SAVERS
 from family_streams import STREAMS
 from family_tensors import CONVERSIONS, TENSORS
 from family_torch import TORCH
+from family_torch_savers import TORCH_SAVERS
 
 __all__ = ["FAMILY", "UNMAPPED"]
 
-FAMILY = (*TENSORS, *CONVERSIONS, *SAFETENSORS, *TORCH, *STREAMS, *SAVERS)
+FAMILY = (*TENSORS, *CONVERSIONS, *SAFETENSORS, *TORCH, *STREAMS, *SAVERS, *TORCH_SAVERS)
 assert len({mutant.id for mutant in FAMILY}) == len(FAMILY), "two mutants of one id"
 
 # Known bugs of our formats that no mutant stands for, and why.

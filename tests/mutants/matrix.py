@@ -17,7 +17,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 from family import FAMILY
 from mutant import SeamGoneError, observations
 from right import RECOMMENDED
-from saver import saves
 
 from endianproof.conformance import difference
 from endianproof.conformance.examine import conclude
@@ -56,7 +55,7 @@ def _by_vectors(mutant):
 
 
 def _by_saves(mutant):
-    for save in saves():
+    for save in mutant.save.saves():
         judgement = conclude(mutant.save.observe(save, mutant.machine), RECOMMENDED)
         if judgement.failed:
             size = sum(len(tensor.canonical) for tensor in save.tensors)

@@ -18,7 +18,7 @@ from endianproof.vectors import load_saves
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Saver", "saves"]
+__all__ = ["TYPES", "Saver"]
 
 TYPES = load_spec().element_types
 NAMES = {name: dtype for dtype, name in load_spec().formats["safetensors"].element_types.items()}
@@ -70,14 +70,22 @@ class Saver:
         text += self.pad * (-len(text) % self.align)
         return self.whole(len(text).to_bytes(8, self.length_order) + text + buffer)
 
+    def files(self, save, machine):
+        """What two saves leave, one after the other."""
+        data = self.data if self.again is canonical else self.again
+        return self.file(save, machine, self.data), self.file(save, machine, data)
+
+    def saves(self):
+        """The saves of the format."""
+        return tuple(save for save in load_saves() if save.format == "safetensors")
+
     def observe(self, save, machine):
         """What this saver does with a save, on a machine of this byte order."""
         reason = self.must(save) or self.refuse(save)
         if reason:
             outcome = Outcome(OutcomeKind.REJECTED, error_type="ValueError", message=reason)
             return SaveObservation(save, machine, outcome)
-        data = self.data if self.again is canonical else self.again
-        files = self.file(save, machine, self.data), self.file(save, machine, data)
+        files = self.files(save, machine)
         tensors = tuple(self._afterwards(tensor, save, machine) for tensor in save.tensors)
         outcome = Outcome(OutcomeKind.SAVED, tensors)
         return SaveObservation(save, machine, outcome, files[0], (), outcome, files[1])
@@ -85,8 +93,3 @@ class Saver:
     def _afterwards(self, tensor, save, machine):
         data = self.after(tensor, save, machine)
         return LoadedTensor(tensor.name, tensor.dtype, tensor.shape, hashlib.sha256(data).hexdigest(), data)
-
-
-def saves():
-    """The saves of safetensors."""
-    return tuple(save for save in load_saves() if save.format == "safetensors")

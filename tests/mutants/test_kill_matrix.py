@@ -8,7 +8,8 @@ from family import FAMILY, UNMAPPED
 from matrix import PAGE, kill_matrix, page, telling
 from mutant import changed_source
 from right import RECOMMENDED, observe, right
-from saver import Saver, saves
+from saver import Saver
+from torch_saver import TorchSaver
 
 from endianproof.conformance.examine import conclude
 from endianproof.spec import load_spec
@@ -34,10 +35,11 @@ def test_the_right_conversion_is_killed_by_nothing():
             assert convert.right(case.code) == case.result
 
 
-def test_the_right_saver_is_killed_by_nothing():
-    for save in saves():
+@pytest.mark.parametrize("saver", [Saver(), TorchSaver(format="torch-zip"), TorchSaver(format="torch-legacy")])
+def test_the_right_saver_is_killed_by_nothing(saver):
+    for save in saver.saves():
         for machine in ("little", "big"):
-            assert not conclude(Saver().observe(save, machine), RECOMMENDED).failed, save.id
+            assert not conclude(saver.observe(save, machine), RECOMMENDED).failed, save.id
 
 
 @pytest.mark.parametrize("mutant", FAMILY, ids=lambda mutant: mutant.id)
