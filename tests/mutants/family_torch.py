@@ -132,8 +132,8 @@ RECORDS = (
         "PT-ZIP-03",
         (
             READER,
-            'number = re.match(rb"\\s*\\+?([0-9]{1,9})(?![0-9])", text)',
-            'text = b"3\\n" if text[:1].isdigit() else text; number = re.match(rb"([0-9]+)", text)',
+            'number = re.match(rb"\\s*\\+?[0-9]{1,9}(?![0-9])", text)',
+            'text = b"3\\n" if text[:1].isdigit() else text; number = re.match(rb"[0-9]+", text)',
         ),
     ),
     _mutant(
@@ -141,7 +141,15 @@ RECORDS = (
         "the version is looked for in one of its two places",
         REFUSED,
         "PT-ZIP-03",
-        (READER, 'found = archive.small(names["version_fallback"], "PT-ZIP-03", 64)', "found = None"),
+        (READER, 'archive.small(names["version_fallback"]) or ', ""),
+    ),
+    _mutant(
+        "long-comment",
+        "the end of the directory is looked for in the last 4 KB",
+        REFUSED,
+        "PT-ZIP-12",
+        (ZIP, "data[-(0xFFFF + 64) :]", "data[-4096:]"),
+        bugs=["torch-long-comment"],
     ),
     _mutant(
         "compressed-as-stored",
@@ -382,14 +390,18 @@ PICKLES = (
         "a pickle of another protocol than 2 is refused",
         REFUSED,
         "PT-PKL-03",
-        (PICKLE, "if machine.position or number <", "if number != 2 or machine.position or number <"),
+        (
+            PICKLE,
+            '"PROTO": lambda _machine, _number: None,',
+            '"PROTO": lambda machine, number: None if number == 2 else machine.top(str),',
+        ),
     ),
     _mutant(
         "ordered-dict-refused",
         "an OrderedDict is refused",
         REFUSED,
         "PT-PKL-05",
-        (GLOBALS, '    "ordered_dict": (0, _ordered_dict),\n', ""),
+        (GLOBALS, '"ordered_dict": _ordered_dict', '"ordered_dict": lambda machine, _: machine.top(type)'),
     ),
     _mutant(
         "state-dict-refused",
@@ -399,11 +411,40 @@ PICKLES = (
         (PICKLE, '    "BUILD": _build,\n', ""),
     ),
     _mutant(
+        "call-of-anything",
+        "what is no function is called, and what would come of it is taken for anything",
+        ACCEPTED,
+        "PT-PKL-12",
+        (GLOBALS, 'raise machine.refuse(f"a call of {role}", "a function", "PT-PKL-12")', "return Made(role)"),
+        bugs=["torch-called-tensor"],
+    ),
+    _mutant(
+        "arguments-uncounted",
+        "a function is called with more arguments than it takes, or with fewer",
+        ACCEPTED,
+        "PT-PKL-12",
+        (GLOBALS, "if not least <= len(arguments) <= most:", "if False:"),
+    ),
+    _mutant(
+        "attributes-of-another",
+        "a tensor with attributes is made by any function",
+        ACCEPTED,
+        "PT-TEN-21",
+        (GLOBALS, "if function in [Global(role) for role in _BUILT]:", "if False:"),
+    ),
+    _mutant(
+        "endless-containers",
+        "what is deep inside a container, or comes after a million others, is left out",
+        ACCEPTED,
+        "PT-PKL-13",
+        (TENSORS, 'raise SpecViolation("PT-PKL-13", at', 'return\n        raise SpecViolation("PT-PKL-13", at'),
+    ),
+    _mutant(
         "parameters-dropped",
         "parameters are left out",
         MISNAMED + "missing",
         "PT-TEN-05",
-        (GLOBALS, '"parameter": (1, _first_of)', '"parameter": (1, lambda machine, arguments: None)'),
+        (GLOBALS, '"parameter": _first_of', '"parameter": lambda machine, arguments: None'),
     ),
 )
 
@@ -413,7 +454,7 @@ TENSORS_OVER_STORAGES = (
         "an offset past the storage's end is not checked",
         ACCEPTED,
         "PT-TEN-02",
-        (TENSORS, "if 0 not in size and last >= capacity:", "if 0 not in size and last - offset >= capacity:"),
+        (TENSORS, "if last >= capacity:", "if last - offset >= capacity:"),
         (
             TENSORS,
             "        return Tensor(name, element, size, storage, offset, stride, signs)",
@@ -427,11 +468,8 @@ TENSORS_OVER_STORAGES = (
         "PT-TEN-02",
         (
             TENSORS,
-            "if 0 not in size and last >= capacity:",
-            (
-                "if 0 not in size and last >= capacity:\n"
-                "            size, stride, offset = (0,), (1,), 0\n        if False:"
-            ),
+            "if last >= capacity:",
+            "if last >= capacity:\n                size, stride, offset = (0,), (1,), 0\n            if False:",
         ),
         bugs=["pytorch#183381 / #109791"],
     ),
@@ -504,29 +542,29 @@ TENSORS_OVER_STORAGES = (
         "the first version of the rebuilding function is refused",
         REFUSED,
         "PT-TEN-06",
-        (
-            GLOBALS,
-            'if role.startswith("rebuild_"):',
-            'if role.startswith("rebuild_") and role != "rebuild_v1":',
-        ),
+        (GLOBALS, "if role not in counts:", 'if role not in counts or role == "rebuild_v1":'),
     ),
     _mutant(
         "rebuild-v3-refused",
         "the third version of the rebuilding function is refused",
         REFUSED,
         "PT-DT-01 PT-END-04",
-        (
-            GLOBALS,
-            'if role.startswith("rebuild_"):',
-            'if role.startswith("rebuild_") and role != "rebuild_v3":',
-        ),
+        (GLOBALS, "if role not in counts:", 'if role not in counts or role == "rebuild_v3":'),
+    ),
+    _mutant(
+        "default-dtype",
+        "a dtype that is None is float32",
+        ACCEPTED,
+        "PT-DT-01",
+        (TENSORS, "dtype = call.arguments[6]\n", 'dtype = call.arguments[6] or Global("float32")\n'),
+        bugs=["torch-default-dtype"],
     ),
     _mutant(
         "numel-in-bytes",
         "a typed storage's number of elements is taken as bytes",
         REFUSED,
         "PT-DT-01",
-        (TENSORS, "load_spec().element_types[typed].itemsize if typed else 1", "1"),
+        (TENSORS, "counted = load_spec().element_types[kind].bits * packed // 8 if kind else 1", "counted = 1"),
     ),
     _mutant(
         "storage-from-tensor",
@@ -568,10 +606,10 @@ CHECKS = (
         "PT-TEN-17",
         (
             TENSORS,
-            "        _check_count(call, size)\n",
+            "            _check_count(call, size)\n",
             (
-                "        try:\n            _check_count(call, size)\n"
-                "        except SpecViolation:\n            size, stride = (0,), (1,)\n"
+                "            try:\n                _check_count(call, size)\n"
+                "            except SpecViolation:\n                size, stride = (0,), (1,)\n"
             ),
         ),
     ),
