@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from endianproof import __version__
-from endianproof.conformance.whole_file import write_new
+from endianproof.conformance.whole_file import unwritable, write_new
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +33,8 @@ def check_place(path: Path) -> Path:
     """Refuse, before anything runs, a file that could not be written at its end. Raises pytest.UsageError."""
     if path.exists() or path.is_symlink():
         raise pytest.UsageError(f"--report: {path} exists: remove it, or name another file")
-    if not path.absolute().parent.is_dir():
-        raise pytest.UsageError(f"--report: there is no folder {path.absolute().parent}")
+    if why := unwritable(path):
+        raise pytest.UsageError(f"--report: {why}")
     return path
 
 
@@ -51,7 +51,13 @@ def _asked(settings: Settings) -> dict[str, Any]:
 
 
 def document(
-    settings: Settings, info: TesteeInfo, results: Sequence[Result], asked: Sequence[Task], seconds: float
+    settings: Settings,
+    info: TesteeInfo,
+    results: Sequence[Result],
+    asked: Sequence[Task],
+    seconds: float,
+    *,
+    interrupted: bool,
 ) -> dict[str, Any]:
     """Make the record of a run; `asked` are the tasks that the testee could have been given."""
     rules = {(task.format, task.id): list(task.rules) for task in asked}
@@ -69,6 +75,7 @@ def document(
             "packages": dict(info.packages),
         },
         "seconds": round(seconds, 1),
+        "interrupted": interrupted,
         "counts": dict(sorted(Counter(result.kind for result in results).items())),
         "results": [
             {**asdict(result), "kind": result.kind, "rules": rules.get((result.format, result.task), [])}
@@ -79,8 +86,5 @@ def document(
 
 
 def write_report(path: Path, record: dict[str, Any]) -> None:
-    """Write a record, whole or not at all. Raises pytest.UsageError where that fails."""
-    try:
-        write_new(path, json.dumps(record, ensure_ascii=False) + "\n")
-    except OSError as error:
-        raise pytest.UsageError(f"--report: {path} cannot be written: {error}") from error
+    """Write a record, whole or not at all. Raises OSError."""
+    write_new(path, json.dumps(record, ensure_ascii=False) + "\n")

@@ -6,10 +6,13 @@ a testee of its own, and the controller gathers what the workers' reports say.
 
 from __future__ import annotations
 
+import functools
+import signal
 import sys
+import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -29,7 +32,9 @@ from endianproof.conformance.tasks import OPS, counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import FrameType
 
+    from endianproof.conformance.baseline import Baseline
     from endianproof.conformance.examine import Testee
     from endianproof.conformance.outcome import TesteeInfo
     from endianproof.conformance.tasks import Task
@@ -43,11 +48,31 @@ HINTS = {
 }
 
 
+PROVES_NOTHING = "even the plainest {name} file is refused: that invalid ones are refused, too, proves nothing"
+
+
+def _end_like_an_interruption(number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+def _heed(config: pytest.Config, number: signal.Signals) -> None:
+    """Have a signal that would kill pytest end the run as Ctrl-C does: the testee ends too, nothing is left."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(number) is signal.SIG_DFL:
+        signal.signal(number, _end_like_an_interruption)
+        config.add_cleanup(functools.partial(_leave, number))
+
+
+def _leave(number: signal.Signals) -> None:
+    signal.signal(number, signal.SIG_DFL)
+
+
 def begin(config: pytest.Config) -> None:
     """Make this pytest run a conformance run. Raises pytest.UsageError for options that cannot be followed."""
     ids, _ = choose(config)
     run = ConformanceRun(config, read_settings(config, ids))
     config.add_cleanup(run.close)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # what CI systems and closed terminals send
+        _heed(config, number)
     config.pluginmanager.register(run, "endianproof-run")
     if (wish := run.settings.exploring) is not None:
         from endianproof.conformance.exploring.items import ExploreRun  # noqa: PLC0415 - Hypothesis, only if asked
@@ -160,7 +185,7 @@ class ConformanceRun:
         packages = ", ".join(f"{name} {version}" for name, version in sorted(info.packages.items()))
         where = f"{info.machine}, {info.byteorder}-endian" + (f", guest {guest}" if guest else "")
         return [
-            f"endianproof: {self._name()} {info.version}, {info.runtime}, {where}",
+            f"endianproof: {' '.join(filter(None, (self._name(), info.version)))}, {info.runtime}, {where}",
             f"endianproof: {packages or 'no packages'}; {chosen}",
         ]
 
@@ -211,30 +236,33 @@ class ConformanceRun:
             self._results.append(result)
 
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self) -> None:
-        """Write the baseline and the report, where they were asked for."""
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Write the report and the baseline, where they were asked for. What cannot be written fails the run."""
         if self._info is None or self._is_worker:
             return
-        if self.settings.update and self.settings.baseline:
-            self._written = self._update()
-        if self.settings.report:
-            seconds = time.monotonic() - self._started
-            found = document(self.settings, self._info, self._results, self._all_tasks(), seconds)
-            write_report(self.settings.report, found)
+        through = exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
+        try:
+            if self.settings.report:
+                seconds = time.monotonic() - self._started
+                judged = self._results, self._all_tasks()
+                found = document(self.settings, self._info, *judged, seconds, interrupted=not through)
+                write_report(self.settings.report, found)
+            if self.settings.update and self.settings.baseline:
+                self._written = (
+                    self._update(self.settings.baseline) if through else "not written: the run did not end"
+                )
+        except OSError as error:
+            self._written = f"not written: {error}"
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
-    def _update(self) -> str:
-        old = self.settings.baseline
-        assert old is not None, "asked before"
+    def _update(self, old: Baseline) -> str:
         by_id = {(task.format, task.id): task for task in self.settings.all_tasks}
         results = [(by_id[result.format, result.task], result.judgement()) for result in self._results]
         run = self.conditions()
         when = {"guest": run.guest} if run.guest != NO_GUEST else {"guest": NO_GUEST, "byteorder": run.byteorder}
         new = old.updated(results, run, when)
-        try:
-            write_baseline(new)
-        except OSError as error:
-            raise pytest.UsageError(f"baseline {old.path} cannot be written: {error}") from error
-        return f"{old.path}: {len(new.entries)} entries ({len(old.entries)} before)"
+        write_baseline(new)
+        return f"baseline written: {old.path}: {len(new.entries)} entries ({len(old.entries)} before)"
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Group what failed, and show what was not judged."""
@@ -256,9 +284,10 @@ class ConformanceRun:
         return self.settings.loader or self.settings.saver or self._information().name
 
     def _hints(self) -> list[str]:
-        """What to try where even the plainest task of a format that the user did not name goes wrong."""
+        """What to try, or to mind, where even the plainest task of a format goes wrong."""
         if self.settings.narrowed:
-            return []
+            refused = self._plain.get("load", {}).items()
+            return [PROVES_NOTHING.format(name=name) for name, went_well in refused if went_well is False]
         return [
             HINTS[op].format(name=name, only=",".join(well))
             for op, plain in self._plain.items()

@@ -20,6 +20,7 @@ from endianproof.conformance.named import named, named_saver
 from endianproof.conformance.packages import OverlayError, parse
 from endianproof.conformance.report import check_place
 from endianproof.conformance.tasks import OPS, load_tasks
+from endianproof.conformance.whole_file import unwritable
 from endianproof.qemu import GuestError, guest
 from endianproof.spec import load_spec
 from endianproof.vectors import load_large
@@ -102,7 +103,7 @@ def _formats(values: Iterable[str], known: Sequence[str]) -> list[str]:
 
 
 def _rules(values: Iterable[str], known: Iterable[str]) -> list[str]:
-    wanted, rules = _split(values), list(known)
+    wanted, rules = [pattern.upper() for pattern in _split(values)], list(known)  # as ids are written
     for pattern in wanted:
         if not any(fnmatchcase(rule, pattern) for rule in rules):
             raise pytest.UsageError(f"--rule: no rule is called {pattern}{near(pattern, rules)}")
@@ -115,7 +116,9 @@ def _policies(values: Iterable[str], known: Mapping[str, Policy]) -> dict[str, s
         name, _, choice = value.partition("=")
         if name not in known:
             listed = ", ".join(known) or "there are none"
-            raise pytest.UsageError(f"--policy: unknown policy {name!r}: the policies are {listed}")
+            raise pytest.UsageError(
+                f"--policy: unknown policy {name!r}{near(name, known) or '.'} The policies are {listed}"
+            )
         choices = (known[name].accept, known[name].reject)
         if choice not in choices:
             raise pytest.UsageError(f"--policy: {name} is {' or '.join(choices)}, not {choice!r}")
@@ -233,6 +236,17 @@ def _requirements(given: Iterable[str], testee: str | None) -> tuple[str, ...]:
     return tuple(given)
 
 
+# An option whose value is an unset variable of a script asks for something, and nobody can tell what.
+NEVER_EMPTY = ("guest", "with", "format", "rule", "policy", "baseline", "report")
+
+
+def _refuse_empty(config: pytest.Config) -> None:
+    for name in NEVER_EMPTY:
+        given = config.getoption(f"endianproof_{name}")
+        if any(not value.strip() for value in ([given] if isinstance(given, str) else given or ())):
+            raise pytest.UsageError(f"--{name} is empty")
+
+
 def _baseline(config: pytest.Config) -> Baseline | None:
     given: str | None = config.getoption("endianproof_baseline")
     update: bool = config.getoption("endianproof_update")
@@ -241,8 +255,8 @@ def _baseline(config: pytest.Config) -> Baseline | None:
             raise pytest.UsageError("--update-baseline needs --baseline=FILE, the file to write")
         return None
     path = Path(given)
-    if update and not path.parent.is_dir():
-        raise pytest.UsageError(f"--baseline: there is no folder {path.parent}")
+    if update and (why := unwritable(path)):
+        raise pytest.UsageError(f"--baseline: {why}")
     if update and not path.exists():
         return Baseline(path)
     try:
@@ -293,6 +307,7 @@ def read_settings(config: pytest.Config, ids: set[tuple[str, str]]) -> Settings:
 
     Raises pytest.UsageError for what is unknown, for options that exclude each other, and for an empty selection.
     """
+    _refuse_empty(config)
     loader, saver, testee = _one_testee(config)
     known = named(loader) if loader is not None else named_saver(saver) if saver is not None else None
     spec = load_spec()

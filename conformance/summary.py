@@ -113,7 +113,7 @@ class Summary:
         yield from self._groups("known failures", "known failures, by the baseline:")
         yield from (f"hint: {hint}" for hint in self.hints)
         if self.written:
-            yield f"baseline written: {self.written}"
+            yield self.written
 
     def _counts(self) -> str:
         counts = Counter(result.kind for result in self.results)

@@ -6,7 +6,15 @@ import os
 import tempfile
 from pathlib import Path
 
-__all__ = ["write_new", "write_over"]
+__all__ = ["unwritable", "write_new", "write_over"]
+
+
+def unwritable(path: Path) -> str:
+    """Why a file could not be written there, as far as can be told beforehand; nothing, if nothing is known."""
+    folder = Path(os.path.realpath(path)).parent
+    if not folder.is_dir():
+        return f"there is no folder {folder}"
+    return "" if os.access(folder, os.W_OK) else f"the folder {folder} may not be written to"
 
 
 def _scratch(target: Path, text: str) -> Path:

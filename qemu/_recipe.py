@@ -91,7 +91,7 @@ def _complaint(document: Any) -> str:
     if not isinstance(document, dict):
         return f"a mapping was expected, {type(document).__name__} was found"
     for key in sorted(document.keys() ^ FIELDS.keys(), key=str):
-        return f"{key!r} is missing" if key in FIELDS else f"{key!r} is no field of a recipe"
+        return f"{key!r} is missing" if key in FIELDS else f"{key!r} is no field of a recipe: {', '.join(FIELDS)}"
     for key, (accepts, expected) in FIELDS.items():
         if not accepts(document[key]):
             return f"{key} is {document[key]!r}, {expected} was expected"

@@ -10,10 +10,13 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shutil
 import sys
 import sysconfig
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.markers import default_environment
@@ -24,7 +27,6 @@ from endianproof.qemu._process import run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 __all__ = ["WheelPlatform", "build_wheel", "fetch_wheels", "guest_platform", "host_platform", "unpack_wheels"]
 
@@ -150,6 +152,10 @@ def _explain(lines: Sequence[str], wanted: Sequence[str], where: WheelPlatform) 
     return GuestError(f"pip could not unpack {names}: {reason}", "this is what pip says; it may name a way out")
 
 
+LEFT_ANYWHERE = ("__pycache__", "*.egg-info", ".venv", ".tox", ".nox", ".*_cache", "node_modules")
+LEFT_ON_TOP = ("build", "dist", "venv")
+
+
 def _pip(
     action: Sequence[str], requirements: Sequence[str], where: WheelPlatform, keep_open: Sequence[int]
 ) -> None:
@@ -168,13 +174,33 @@ def fetch_wheels(
 
 
 def build_wheel(project: Path, folder: Path, keep_open: Sequence[int] = ()) -> Path:
-    """Build a project's wheel into an empty folder, by its own build system, here. Raises GuestError."""
-    argv = (sys.executable, "-m", "pip", "wheel", "--no-deps", f"--wheel-dir={folder}", "--", str(project))
+    """Build a project's wheel into an empty folder, by its own build system, here. Raises GuestError, OSError.
+
+    A copy is built: some build systems leave folders in the project, and take what is in them for source later.
+    """
+    copy = folder / "project"
+    shutil.copytree(project, copy, symlinks=True, ignore=lambda place, names: _unbuilt(place, names, project))
+    argv = (sys.executable, "-m", "pip", "wheel", "--no-deps", f"--wheel-dir={folder}", "--", str(copy))
     finished = run(argv, env={**os.environ, **PIP_ENVIRONMENT}, keep_open=keep_open)
     if finished.code:
-        raise _explain(finished.lines, (str(project),), host_platform())
+        raise _unbuildable(finished.lines, project)
     (wheel,) = folder.glob("*.whl")
     return wheel
+
+
+def _unbuilt(place: str, names: Sequence[str], project: Path) -> set[str]:
+    """What an earlier build, a tool or an environment left in a project, and is no source of it."""
+    patterns = (*LEFT_ANYWHERE, *(LEFT_ON_TOP if Path(place) == project else ()))
+    return {name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)}
+
+
+def _unbuildable(lines: Sequence[str], project: Path) -> GuestError:
+    """Say why, as the build's own output ends: pip shows it between two lines of its own."""
+    said = [line.strip() for line in lines if line.strip()]
+    ends = [at for at, line in enumerate(said) if line.endswith("[end of output]")]
+    reason = said[ends[0] - 1] if ends and ends[0] else (said[-1] if said else "it said nothing")
+    hint = f"see all of it: {sys.executable} -m pip wheel --no-deps {project}"
+    return GuestError(f"no wheel of {project} could be built: {reason}", hint)
 
 
 def unpack_wheels(

@@ -66,7 +66,7 @@ def _megabytes(count: int) -> str:
 
 @click.group(name="guest", cls=_Group)
 def command() -> None:
-    r"""Set up, list and use the emulated big-endian systems.
+    """Set up, list and use the emulated big-endian systems.
 
     QEMU runs each program of a guest as an ordinary process of yours, with your files: there is no boot and no
     chroot, and neither root, binfmt_misc nor a user namespace is needed. A guest of your own is a table in
@@ -77,7 +77,7 @@ def command() -> None:
     suite = "sid"
     packages = ["python3-numpy", "nodejs"]
     wheels = ["safetensors==0.7.0"]
-    """
+    """  # noqa: D301 (the backspace is click's: what follows is not wrapped)
 
 
 @command.command()

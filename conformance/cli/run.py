@@ -30,7 +30,7 @@ def command(arguments: tuple[str, ...]) -> None:
     endianproof run --loader=mypkg.load --guest=s390x    the same, on an emulated big-endian machine
     endianproof run --saver=mypkg.save                   a saver, by what the files say that it writes
     endianproof run --testee="node adapter.mjs"          any program that speaks the testee protocol
-    endianproof run --loader=mypkg.load --format=safetensors -k bfloat16 -n 2
+    endianproof run --loader=mypkg.load --format=safetensors -k bfloat16 -x
 
     `pytest --help` lists the options, in the section on endianproof.
     """  # noqa: D301 - click's mark for lines that it must not join

@@ -263,7 +263,7 @@ def test_the_header_says_who_is_tested_where_and_with_how_many_vectors(run):
     result = run("--loader=mypkg.load", *ids(*FEW))
     order = f"{sys.byteorder}-endian"
     result.stdout.fnmatch_lines(
-        [f"endianproof: mypkg.load *CPython *, *, {order}", f"endianproof: *; 3 of {len(load_vectors())} vectors"]
+        [f"endianproof: mypkg.load, CPython *, *, {order}", f"endianproof: *; 3 of {len(load_vectors())} vectors"]
     )
 
 
@@ -363,6 +363,13 @@ def test_a_loader_that_reads_one_format_only_is_told_how_to_say_so(run, pytester
     result.stdout.fnmatch_lines(["hint: even the plainest torch-zip file is refused: *--format=safetensors"])
 
 
+def test_a_loader_that_refuses_everything_is_told_that_its_passes_prove_nothing(run, pytester):
+    pytester.makepyfile(stubborn="def load(path, other): return {}")
+    result = run("--loader=stubborn.load", "--format=safetensors", "--rule=st-hdr-03")
+    result.assert_outcomes(passed=result.parseoutcomes()["passed"])
+    result.stdout.fnmatch_lines(["hint: even the plainest safetensors file is refused: *proves nothing"])
+
+
 # What a vector leaves open
 
 
@@ -404,15 +411,17 @@ def test_a_pinned_policy_decides(run):
             ["--loader=mypkg.load", "--format=safetensor"],
             "*unknown format 'safetensor': the formats are safetensors, *",
         ),
+        (["--loader=mypkg.load", "--rule="], "*--rule is empty*"),
+        (["--loader=mypkg.load", "--baseline="], "*--baseline is empty*"),
         (["--loader=mypkg.load", "--rule=ST-DT-2"], "*no rule is called ST-DT-2; did you mean ST-DT-02?*"),
         (["--loader=mypkg.load", "--format=torch-zip", "--rule=ST-DT-02"], "*no vector is selected by --format*"),
         (["--loader=mypkg.load", "--guest=vax"], "*--guest: *vax*"),
         (["--loader=mypkg.load", "--with=a b c"], "*--with: 'a b c' is not a package*"),
-        (["--loader=mypkg.load", "--policy=x=y"], "*unknown policy 'x'*"),
+        (["--loader=mypkg.load", "--policy=x=y"], "*unknown policy 'x'. The policies are*"),
         (["--loader=mypkg.load", "--policy=st-duplicate-names=z"], "*--policy: *"),
         (["--loader=mypkg.load", "--baseline=gone.yaml"], "*gone.yaml cannot be read*"),
         (["--loader=mypkg.load", "--update-baseline"], "*--update-baseline needs --baseline*"),
-        (["--loader=mypkg.load", "--update-baseline", "--baseline=no/where.yaml"], "*there is no folder no*"),
+        (["--loader=mypkg.load", "--update-baseline", "--baseline=no/where.yaml"], "*there is no folder */no*"),
         (["--loader=mypkg.load", "safetensors::st-dtype-bfloat61"], "*did you mean st-dtype-bfloat16?*"),
         (["--loader=mypkg.load", "no/such/folder"], "*no/such/folder*"),
         (["--guest=s390x"], "*--guest needs a testee: add --loader*"),

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from importlib.resources import files
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -56,6 +60,7 @@ def test_a_report_tells_what_ran_what_came_of_it_and_what_did_not_run(run, pytes
     found = record(pytester)
     assert found["run"]["loader"] == "mypkg.load"
     assert found["testee"]["byteorder"] in {"little", "big"}
+    assert not found["interrupted"]
     assert found["counts"] == {"failed": 1, "passed": 1, "unsupported": 2}
     (failed,) = [result for result in found["results"] if result["kind"] == "failed"]
     assert failed["task"] == "st-dtype-bfloat16"
@@ -88,3 +93,46 @@ def test_an_interrupted_run_leaves_a_report_of_what_was_judged(run, pytester):
 def test_nothing_else_is_left_in_the_folder(run, pytester):
     run(*FEW)
     assert [path.name for path in pytester.path.iterdir() if path.name.startswith((".run", "run.json."))] == []
+
+
+HANGS = """
+import time
+from endianproof.reference import load as right
+
+def load(path):
+    if "bfloat16" in path:
+        print("it hangs", flush=True)
+        time.sleep(1000)
+    return right(path)
+"""
+
+
+def test_a_run_that_is_terminated_ends_its_testee_says_so_and_leaves_no_baseline(pytester, monkeypatch):
+    """As CI systems end a job that they cancel."""
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    pytester.makepyfile(hanging=HANGS)
+    options = [
+        "--loader=hanging.load",
+        "--report=run.json",
+        "--baseline=known.yaml",
+        "--update-baseline",
+        "-v",
+        "-s",
+    ]
+    command = [sys.executable, "-m", "pytest", "-p", "no:randomly", *options, *FEW[1:2]]
+    process = subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.PIPE)
+    started = time.monotonic()
+    while not (children := _testees(process.pid)) or time.monotonic() - started < 3:
+        time.sleep(0.1)
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == pytest.ExitCode.INTERRUPTED
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
+    assert record(pytester)["interrupted"]
+    assert not (pytester.path / "known.yaml").exists()
+
+
+def _testees(parent):
+    """Processes that one has started."""
+    found = Path(f"/proc/{parent}/task/{parent}/children")
+    return found.read_text(encoding="ascii").split() if found.exists() else []

@@ -35,7 +35,7 @@ def test_a_right_saver_passes_and_the_header_says_who_is_tested(run):
     result.assert_outcomes(passed=3)
     total = len(load_saves())
     result.stdout.fnmatch_lines(
-        ["endianproof: mypkg.right *CPython *-endian", f"endianproof: *numpy *; 3 of {total} saves"]
+        ["endianproof: mypkg.right, CPython *-endian", f"endianproof: *numpy *; 3 of {total} saves"]
     )
     result.stdout.fnmatch_lines([f"{total} saves: 3 passed, {total - 3} not run *"])
 

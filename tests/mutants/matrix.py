@@ -6,7 +6,10 @@ python tests/mutants/matrix.py --write    write it to docs/kill-matrix.md
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
+import pickle
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +26,7 @@ from endianproof.conformance.examine import conclude
 from endianproof.spec import load_spec
 from endianproof.vectors import load_vectors
 
-__all__ = ["PAGE", "Kill", "kill_matrix", "page"]
+__all__ = ["PAGE", "Kill", "kill_matrix", "kills_of", "page", "telling"]
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "kill-matrix.md"
 
@@ -87,9 +90,24 @@ def _kills(mutant):
 
 
 @functools.cache
-def kill_matrix():
+def kills_of(mutant, shared=None):
+    """A mutant's kills; `shared` is a folder through which processes tell each other what they have found."""
+    if shared is None:
+        return _kills(mutant)
+    path = shared / mutant.id
+    with contextlib.suppress(FileNotFoundError):
+        return pickle.loads(path.read_bytes())
+    found = _kills(mutant)
+    new = path.with_name(f"{path.name}.{os.getpid()}")
+    new.write_bytes(pickle.dumps(found))
+    new.replace(path)
+    return found
+
+
+@functools.cache
+def kill_matrix(shared=None):
     """Every mutant with its kills, in the table's order."""
-    return tuple((mutant, _kills(mutant)) for mutant in FAMILY)
+    return tuple((mutant, kills_of(mutant, shared)) for mutant in FAMILY)
 
 
 def telling(mutant, kills):
@@ -97,9 +115,9 @@ def telling(mutant, kills):
     return [kill for kill in kills if set(kill.rules) & set(mutant.rules) and mutant.says in kill.headline]
 
 
-def useless():
+def useless(matrix):
     """Vectors that kill no mutant, in the manifests' order."""
-    used = {kill.id for _, kills in kill_matrix() for kill in kills}
+    used = {kill.id for _, kills in matrix for kill in kills}
     return [vector for vector in load_vectors() if vector.id not in used]
 
 
@@ -125,10 +143,10 @@ let them pass, judged by the policies that the specification recommends. Generat
 """
 
 
-def page():
+def page(matrix):
     """The summary, as Markdown."""
-    rows = [_row(mutant, kills) for mutant, kills in kill_matrix()]
-    unused = [f"{vector.id} ({vector.verdict})" for vector in useless()]
+    rows = [_row(mutant, kills) for mutant, kills in matrix]
+    unused = [f"{vector.id} ({vector.verdict})" for vector in useless(matrix)]
     last = f"Vectors that kill none of them ({len(unused)}): {', '.join(unused) or 'none'}."
     return HEAD + "\n".join(rows) + f"\n\n{last}\n"
 
@@ -136,9 +154,9 @@ def page():
 def main(arguments):
     """Print the page, or write it."""
     if arguments == ["--write"]:
-        PAGE.write_text(page(), encoding="utf-8")
+        PAGE.write_text(page(kill_matrix()), encoding="utf-8")
     else:
-        print(page(), end="")
+        print(page(kill_matrix()), end="")
 
 
 if __name__ == "__main__":

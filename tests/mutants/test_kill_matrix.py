@@ -5,7 +5,7 @@ from __future__ import annotations
 import convert
 import pytest
 from family import FAMILY, UNMAPPED
-from matrix import PAGE, kill_matrix, page, telling
+from matrix import PAGE, kill_matrix, kills_of, page, telling
 from mutant import changed_source
 from right import RECOMMENDED, observe, right
 from saver import Saver
@@ -20,6 +20,16 @@ RULES = tuple(load_spec().rules.values())
 OF_LOADERS = {
     rule for vector in load_vectors() for rule in vector.rules if not vector.policy or vector.policy.recommended
 }
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory, worker_id):
+    """A folder of this run, which all of pytest-xdist's workers see: together they make the matrix once."""
+    if worker_id == "master":
+        return None
+    folder = tmp_path_factory.getbasetemp().parent / "kill-matrix"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def test_the_right_loader_is_killed_by_nothing():
@@ -43,9 +53,9 @@ def test_the_right_saver_is_killed_by_nothing(saver):
 
 
 @pytest.mark.parametrize("mutant", FAMILY, ids=lambda mutant: mutant.id)
-def test_a_mutant_is_killed_by_a_rule_and_with_the_words_that_it_names(mutant):
+def test_a_mutant_is_killed_by_a_rule_and_with_the_words_that_it_names(mutant, shared):
     changed_source(mutant)
-    kills = dict(kill_matrix())[mutant]
+    kills = kills_of(mutant, shared)
     assert kills, f"no vector sees that {mutant.what}"
     named = [kill for kill in kills if set(kill.rules) & set(mutant.rules)]
     assert named, f"killed only by vectors of other rules: {kills[0]}"
@@ -56,10 +66,10 @@ CONVERTED = {case.rule for case in load_spec().conversions if case.target == "bf
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
-def test_a_rule_has_a_vector_that_kills_a_mutant(rule):
+def test_a_rule_has_a_vector_that_kills_a_mutant(rule, shared):
     if rule.withdrawn or (rule.id not in OF_LOADERS and rule.id not in CONVERTED):
         pytest.skip("no rule for loaders")
-    assert any(rule.id in kill.rules for _, kills in kill_matrix() for kill in kills), rule.statement
+    assert any(rule.id in kill.rules for _, kills in kill_matrix(shared) for kill in kills), rule.statement
 
 
 def test_every_known_bug_of_our_formats_is_of_one_class_or_says_why_of_none():
@@ -69,5 +79,7 @@ def test_every_known_bug_of_our_formats_is_of_one_class_or_says_why_of_none():
     )
 
 
-def test_the_page_of_the_matrix_is_current():
-    assert PAGE.read_text(encoding="utf-8") == page(), "run: python tests/mutants/matrix.py --write"
+def test_the_page_of_the_matrix_is_current(shared):
+    assert PAGE.read_text(encoding="utf-8") == page(kill_matrix(shared)), (
+        "run: python tests/mutants/matrix.py --write"
+    )

@@ -6,10 +6,11 @@ The outputs are pip's own; pip itself is not run.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
-from endianproof.qemu import GuestError, _wheels, host_platform, unpack_wheels
+from endianproof.qemu import GuestError, _wheels, build_wheel, host_platform, unpack_wheels
 from endianproof.qemu._process import Finished
 from endianproof.qemu._wheels import guest_platform
 
@@ -124,3 +125,61 @@ def test_every_other_complaint_is_one_message(pip, tmp_path, output, message, hi
     error = complaint(pip, tmp_path, output)
     assert message in str(error)
     assert hint in error.hint
+
+
+# The user's own project
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project with what an earlier build, a tool and an environment left in it."""
+    folder = tmp_path / "project"
+    for name in (
+        "mypkg",
+        "mypkg/build",
+        "build/lib/mypkg",
+        "mypkg.egg-info",
+        ".venv/lib",
+        "mypkg/__pycache__",
+        ".git",
+    ):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "file").write_text("")
+    (folder / "pyproject.toml").write_text("")
+    return folder
+
+
+def test_a_project_is_built_from_a_copy_of_its_source_alone(monkeypatch, tmp_path, project):
+    built = []
+
+    def build(argv, *, env, keep_open):
+        del env, keep_open
+        copy = Path(argv[-1])
+        built.extend(str(path.relative_to(copy)) for path in copy.rglob("*") if path.is_file())
+        (tmp_path / "wheels" / "mypkg-1.0-py3-none-any.whl").write_bytes(b"")
+        return Finished(0, ())
+
+    (tmp_path / "wheels").mkdir()
+    before = sorted(project.rglob("*"))
+    monkeypatch.setattr(_wheels, "run", build)
+    assert build_wheel(project, tmp_path / "wheels").name == "mypkg-1.0-py3-none-any.whl"
+    assert sorted(built) == [".git/file", "mypkg/build/file", "mypkg/file", "pyproject.toml"]
+    assert sorted(project.rglob("*")) == before
+
+
+def test_a_build_that_fails_says_why_in_the_builds_own_last_words(pip, tmp_path, project):
+    pip.code = 1
+    pip.output = """\
+  error: subprocess-exited-with-error
+  x Getting requirements to build wheel did not run successfully.
+  ╰─> [3 lines of output]
+      Traceback (most recent call last):
+      ValueError: `project.version` must be pep440
+      [end of output]
+  note: This error originates from a subprocess, and is likely not a problem with pip."""
+    (tmp_path / "wheels").mkdir()
+    with pytest.raises(
+        GuestError, match=r"could be built: ValueError: `project.version` must be pep440"
+    ) as caught:
+        build_wheel(project, tmp_path / "wheels")
+    assert f"pip wheel --no-deps {project}" in caught.value.hint
