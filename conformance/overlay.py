@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from endianproof.conformance.packages import OverlayError, request_of
+from endianproof.conformance.whole_file import write_over
 from endianproof.qemu import (
     GuestError,
     cache_root,
@@ -53,10 +54,8 @@ def _remembered(request: Request) -> tuple[Path, float] | None:
 
 
 def _remember(request: Request, folder: Path) -> None:
-    new = request.record.with_suffix(".new")
     record = {"folder": folder.name, "requirements": request.shown, "time": time.time()}
-    new.write_text(json.dumps(record) + "\n", encoding="utf-8")
-    new.replace(request.record)
+    write_over(request.record, json.dumps(record) + "\n")
 
 
 def _folder_name(versions: Mapping[str, str], content: str) -> str:
@@ -74,7 +73,7 @@ def _unpack(request: Request, lock: int, progress: Callable[[str], None]) -> Pat
     remove_tree(partial)
     try:
         versions = unpack_wheels(list(request.requirements.values()), partial, request.platform, keep_open=(lock,))
-        versions = _with_dependencies(request, partial, lock, progress) or versions
+        versions = _with_dependencies(request, versions, partial, lock, progress)
         folder = request.folder / _folder_name(versions, request.content)
         if not folder.is_dir():
             partial.rename(folder)
@@ -85,10 +84,9 @@ def _unpack(request: Request, lock: int, progress: Callable[[str], None]) -> Pat
 
 
 def _with_dependencies(
-    request: Request, partial: Path, lock: int, progress: Callable[[str], None]
+    request: Request, versions: dict[str, str], partial: Path, lock: int, progress: Callable[[str], None]
 ) -> dict[str, str]:
-    """Unpack what is needed beside, until nothing is; return the versions then, or nothing where none was."""
-    versions: dict[str, str] = {}
+    """Unpack what is needed beside these, until nothing is; return the versions of all that is there then."""
     extras, tried = dict(request.extras), set[str]()
     while missing := [need for need in needs(partial, request.platform, extras) if need.name not in tried]:
         need = missing[0]

@@ -95,7 +95,7 @@ class Search:
     def _draw_from(self, strategy: SearchStrategy[File], count: int, seed: str) -> None:
         self._left, self._most = count, len(self.failures) + MOST_KINDS
         for number in range(MOST_KINDS):
-            if not self._left or not self._next_kind(strategy, Random(f"{seed}-{number}")):  # noqa: S311
+            if not self._left or not self._next_kind(strategy, Random(f"{seed}-{number}")):  # noqa: S311 (no secret)
                 return
         if self._left and not self._hopeless:
             self.ended_early = f"no more than {MOST_KINDS} kinds of failure are kept"

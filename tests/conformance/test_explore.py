@@ -14,7 +14,7 @@ import yaml
 
 # Imported for good: pytest inside pytest forgets what it imports, and numpy cannot be imported twice.
 import endianproof.conformance.exploring.items
-import endianproof.conformance.session  # noqa: F401
+import endianproof.conformance.session  # noqa: F401 (to be there)
 from endianproof.vectors import load_vectors
 
 pytest_plugins = ["pytester"]
@@ -64,7 +64,7 @@ def accounts(pytester, folder="endianproof-found"):
         ("accepts_broken_json", "safetensors", 80, "an invalid file was accepted: ", 100),
     ],
 )
-def test_a_planted_fault_is_found_and_shrunk(run, pytester, loader, form, count, headline, largest):  # noqa: PLR0917
+def test_a_planted_fault_is_found_and_shrunk(run, pytester, loader, form, count, headline, largest):  # noqa: PLR0917 (a row)
     result = run(*explore(loader, form, count))
     result.assert_outcomes(failed=1)
     about = next(one for one in accounts(pytester) if one["headline"].startswith(headline))

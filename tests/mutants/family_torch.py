@@ -26,6 +26,16 @@ def _unchecked(file, condition):
     return file, condition, "if False:"
 
 
+# A storage that is too short is filled with zeros.
+SHORT_RECORD = (
+    (READER, "if record.size != needed:", "if record.size > needed:"),
+    (
+        READER,
+        "return Storage(record.data(),",
+        'return Storage(memoryview(bytes(record.data()).ljust(min(needed, 1 << 16), b"\\0")),',
+    ),
+)
+
 KNOWN_ORDER = "if text == written.encode():"
 BYTE_ORDER = (
     _mutant(
@@ -195,12 +205,7 @@ RECORDS = (
         "a storage that is too short is filled with zeros",
         ACCEPTED,
         "PT-ZIP-06",
-        (READER, "if record.size != needed:", "if record.size > needed:"),
-        (
-            READER,
-            "return Storage(record.data(),",
-            'return Storage(memoryview(bytes(record.data()).ljust(min(needed, 1 << 16), b"\\0")),',
-        ),
+        *SHORT_RECORD,
         bugs=["torch-short-records"],
     ),
     _mutant(
@@ -705,12 +710,7 @@ TORCHSCRIPT = (
         "a storage that is too short is filled with zeros",
         ACCEPTED,
         "PT-ZIP-06",
-        (READER, "if record.size != needed:", "if record.size > needed:"),
-        (
-            READER,
-            "return Storage(record.data(),",
-            'return Storage(memoryview(bytes(record.data()).ljust(min(needed, 1 << 16), b"\\0")),',
-        ),
+        *SHORT_RECORD,
         bugs=["torchscript-short-records"],
         formats=SCRIPT,
     ),
