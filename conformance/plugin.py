@@ -62,7 +62,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     option(
         "--rule",
         "rule",
-        "only vectors and saves of these rules, ids or globs like ST-LEN-*",
+        "only vectors and saves of these rules, ids or globs like ST-END-*",
         metavar="RULES",
         **several,
     )

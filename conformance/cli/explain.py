@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,8 +19,19 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """What an id means: in a line, and in full."""
+
+    line: str
+    lines: Callable[[], list[str]]
+
+
 def _wrapped(label: str, text: str) -> str:
-    return click.wrap_text(f"{label}: {text}", 100, subsequent_indent="    ")
+    # Only between words: what is broken anywhere else (a path, a link, an option) cannot be copied.
+    return textwrap.fill(
+        f"{label}: {text}", 100, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _all() -> tuple[Vector | Save, ...]:
@@ -131,30 +144,37 @@ def _save_lines(save: Save) -> list[str]:
     ]
 
 
-def _everything() -> dict[str, Callable[[], list[str]]]:
+def _everything() -> dict[str, _Entry]:
     """What can be explained, by its id. No two kinds share an id."""
-    found: dict[str, Callable[[], list[str]]] = {}
+    found: dict[str, _Entry] = {}
     for rule_id, rule in load_spec().rules.items():
-        found[rule_id] = partial(_rule_lines, rule)
+        found[rule_id] = _Entry(f"rule    {rule.level:<7} {rule.statement}", partial(_rule_lines, rule))
     for name, policy in _policies().items():
-        found[name] = partial(_policy_lines, policy)
+        found[name] = _Entry(f"policy          {policy.statement}", partial(_policy_lines, policy))
     for bug_id, bug in load_spec().bugs.items():
-        found[bug_id] = partial(_bug_lines, bug)
+        found[bug_id] = _Entry(f"bug             {bug.title} ({bug.package})", partial(_bug_lines, bug))
     for vector in load_vectors() + load_large():
-        found[vector.id] = partial(_vector_lines, vector)
+        found[vector.id] = _Entry(_test_line("vector", vector), partial(_vector_lines, vector))
     for save in load_saves():
-        found[save.id] = partial(_save_lines, save)
+        found[save.id] = _Entry(_test_line("save", save), partial(_save_lines, save))
     return found
 
 
+def _test_line(kind: str, one: Vector | Save) -> str:
+    return f"{kind:<7} {one.verdict:<7} {one.description}"
+
+
 @click.command(name="explain")
-@click.argument("names", metavar="ID...", nargs=-1, required=True)
-def command(names: tuple[str, ...]) -> None:
+@click.argument("names", metavar="ID...", nargs=-1)
+@click.option("--list", "listed", is_flag=True, help="One line for each; without IDs, for all there is.")
+def command(names: tuple[str, ...], *, listed: bool) -> None:
     """Print what an id means: a rule, a policy, a vector, a save, a known bug. Globs and any capitals will do.
 
-    Examples: ST-END-01, pt-zip-*, duplicate-names, st-plain, safetensors#448
+    Examples: ST-END-01, pt-zip-*, duplicate-names, st-plain, safetensors#448, --list "BF-*"
     """
+    if not names and not listed:
+        raise click.UsageError("name an id, or list them all with --list; globs will do: --list 'ST-*'")
     known = _everything()
-    for name in names:
-        for one in matching(name, known, "rule, policy, vector, save or bug"):
-            click.echo("\n".join(known[one]()) + "\n")
+    for name in names or ("*",):
+        for one in matching(name, known, "rule, policy, vector, save or bug", "`endianproof explain --list`"):
+            click.echo(f"{one:<34} {known[one].line}" if listed else "\n".join(known[one].lines()) + "\n")

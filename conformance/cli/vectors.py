@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from endianproof.conformance.cli.lookup import matching
+from endianproof.conformance.cli.lookup import matching_any
 from endianproof.spec import load_spec
 from endianproof.vectors import check as drifts_of
 from endianproof.vectors import generate as write_all
@@ -54,15 +54,14 @@ def check(folder: Path | None) -> None:
 
 @command.command(name="list")
 @click.argument("ids", nargs=-1)
-@click.option("--format", "format_name", help="Only these formats: a name or a glob.")
-@click.option("--rule", "rule_id", help="Only vectors of these rules: an id or a glob.")
-def list_vectors(ids: tuple[str, ...], format_name: str | None, rule_id: str | None) -> None:
+@click.option("--format", "formats", multiple=True, help="Only these formats: names or globs, by commas.")
+@click.option("--rule", "rules", multiple=True, help="Only vectors of these rules: ids or globs, likewise.")
+def list_vectors(ids: tuple[str, ...], formats: tuple[str, ...], rules: tuple[str, ...]) -> None:
     """List the vectors: id, verdict, rules, description; with IDS (globs too), those alone."""
     spec, vectors = load_spec(), load_vectors() + load_large()
-    names = [vector.id for vector in vectors]
-    wanted = {found for one in ids for found in matching(one, names, "vector")}
-    formats = matching(format_name or "*", spec.formats, "format")
-    rules = set(matching(rule_id or "*", spec.rules, "rule"))
+    named = matching_any(ids, [vector.id for vector in vectors], "vector")
+    of_formats = matching_any(formats, spec.formats, "format")
+    of_rules = matching_any(rules, spec.rules, "rule")
     for vector in vectors:
-        if vector.format in formats and rules & set(vector.rules) and (not ids or vector.id in wanted):
+        if vector.id in named and vector.format in of_formats and not of_rules.isdisjoint(vector.rules):
             click.echo(f"{vector.id:<34} {vector.verdict:<7} {','.join(vector.rules):<34} {vector.description}")

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from endianproof.conformance.cli import main
 from endianproof.spec import load_spec
+from endianproof.vectors import load_vectors
 
 
 def run(*arguments):
@@ -72,3 +73,34 @@ def test_vectors_are_listed_by_globs_of_ids_rules_and_formats():
     assert ids
     assert all(one.startswith("st-unpadded-") for one in ids)
     assert "did you mean safetensors?" in run("vectors", "list", "--format=safetensor").output
+
+
+def test_several_formats_and_rules_are_listed_with_commas_as_pytest_takes_them():
+    both = run("vectors", "list", "--format=torch-tar,safetensors", "--rule=ST-END-*,PTL-TAR-*").output
+    assert both.count("ST-END-01") == run("vectors", "list", "--rule=ST-END-*").output.count("ST-END-01")
+    assert "PTL-TAR-01" in both
+
+
+def test_all_that_can_be_explained_is_listed_a_line_each():
+    lines = run("explain", "--list").output.splitlines()
+    spec = load_spec()
+    listed = [line.split()[0] for line in lines if not line.startswith(" ")]
+    assert {*spec.rules, *spec.formats["safetensors"].policies} <= set(listed)
+    assert len(lines) == len(set(lines))
+
+
+def test_a_list_can_be_narrowed_by_a_glob():
+    lines = run("explain", "--list", "st-end-*").output.splitlines()
+    assert lines
+    assert all(line.startswith(("ST-END-", "st-end-")) for line in lines)
+
+
+def test_neither_an_id_nor_a_list_is_answered_with_both():
+    result = run("explain")
+    assert result.exit_code == 2
+    assert "--list" in result.output
+
+
+def test_a_path_is_not_broken_in_two():
+    vector = next(vector for vector in load_vectors() if "-" in vector.path.name)
+    assert str(vector.path) in run("explain", vector.id).output
