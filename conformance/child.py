@@ -22,27 +22,17 @@ from typing import TYPE_CHECKING, NoReturn
 from endianproof.conformance.outcome import OutcomeKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from endianproof.conformance.launch import Launch
 
-__all__ = ["Child", "ChildEndedError", "Limits"]
+__all__ = ["Child", "ChildEndedError"]
 
 TICK = 0.05  # seconds between looks at the process
 GRACE = 2.0  # seconds that a process has to exit by itself
 TAIL = 4096  # bytes of standard error that are kept
 PIPE = 1 << 16  # bytes read at a time
 PAGE = resource.getpagesize()
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a testee may take: seconds to start and per request; bytes of memory that one request may add.
-
-    The size of its file adds to what a request may take; starting, a testee may take four times `memory_bytes`.
-    """
-
-    start_seconds: float = 300.0
-    request_seconds: float = 60.0
-    memory_bytes: int = 2 << 30
 
 
 class ChildEndedError(Exception):
@@ -128,11 +118,19 @@ class Child:
         self._allowance = 0
         _soft_limit(self.pid, resource.RLIMIT_CORE, 0)  # a crash leaves no file where the user stands
 
-    def exchange(self, request: bytes, seconds: float, allowance: int, reply_limit: int) -> bytes:
+    def exchange(
+        self,
+        request: bytes,
+        seconds: float,
+        allowance: int,
+        reply_limit: int,
+        is_news: Callable[[bytes], bool] = lambda _line: False,
+    ) -> bytes:
         """Send one line and return the one that answers it, without its newline.
 
         `allowance` is the bytes of memory that the process may add meanwhile, `reply_limit` the longest answer.
-        Raises ChildEndedError when there is no answer; the process is gone then.
+        Lines before it that `is_news` takes for no answer are passed over. Raises ChildEndedError when there is
+        no answer; the process is gone then.
         """
         self._drain()
         self._tail.clear()
@@ -141,11 +139,9 @@ class Child:
         deadline, look = now + seconds, now + TICK
         unsent = self._write(memoryview(request))
         while True:
-            end = self._received.find(b"\n")
-            if end >= 0 and not unsent:
-                line = bytes(self._received[:end])
-                del self._received[: end + 1]
-                return line
+            while not unsent and (line := self._line()) is not None:
+                if not is_news(line):
+                    return line
             if len(self._received) > reply_limit:
                 self._give_up(OutcomeKind.PROTOCOL_ERROR, f"a reply of more than {reply_limit} bytes")
             if self._wait(max(0.0, min(look, deadline) - time.monotonic()), writing=bool(unsent)):
@@ -156,6 +152,15 @@ class Child:
                 look = now + TICK
             if now >= deadline:
                 self._give_up(OutcomeKind.TIMED_OUT, f"no reply within {seconds:g} seconds")
+
+    def _line(self) -> bytes | None:
+        """The first whole line that was received and not yet returned, without its newline."""
+        end = self._received.find(b"\n")
+        if end < 0:
+            return None
+        line = bytes(self._received[:end])
+        del self._received[: end + 1]
+        return line
 
     def close(self, farewell: bytes) -> None:
         """Say goodbye, wait GRACE seconds for the process to exit, and end it."""

@@ -8,10 +8,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from endianproof.conformance.child import Child, ChildEndedError, Limits
+from endianproof.conformance.child import Child, ChildEndedError
 from endianproof.conformance.launch import TesteeStartError
+from endianproof.conformance.limits import LARGE, Limits
 from endianproof.conformance.mark import Mark
-from endianproof.conformance.messages import MessageError, encode, read_hello, read_load, read_save
+from endianproof.conformance.messages import (
+    MessageError,
+    encode,
+    read_hello,
+    read_load,
+    read_progress,
+    read_save,
+)
 from endianproof.conformance.outcome import Outcome, OutcomeKind
 from endianproof.conformance.proof import false_samples
 from endianproof.conformance.requests import save_request
@@ -36,12 +44,7 @@ HELLO = encode({"op": "hello", "protocol": 1})
 BYE = encode({"op": "bye"})
 HELLO_LIMIT = 1 << 20  # bytes of the longest reply to hello
 REPLY_FLOOR = 256 << 20  # bytes of the longest reply to a load, whatever its file's size
-PER_FILE_BYTE = 8  # memory that a request may add per byte of its file
 REPLY_PER_FILE_BYTE = 16
-LARGE = 256 << 20  # bytes of a file, from which on three times the rest has to be enough: read, converted, swapped
-PER_LARGE_BYTE = 3
-SLOWEST = 8 << 20  # bytes a second that an emulated testee gets through, all in all, on a busy machine
-START_MEMORY = 4  # times Limits.memory_bytes: frameworks are large
 
 # Outcomes after which the process is replaced, though it answered: what it holds, or says, cannot be relied on.
 SPOILED = {OutcomeKind.OUT_OF_MEMORY, OutcomeKind.PROTOCOL_ERROR}
@@ -59,6 +62,7 @@ class TesteeProcess:
         self._child: Child | None = None
         self._info: TesteeInfo | None = None
         self._count = 0
+        self._size = 0  # of the file that is kept
         self._interrupted = False
 
     def __enter__(self) -> Self:
@@ -111,18 +115,47 @@ class TesteeProcess:
         size = path.stat().st_size if path.exists() else 0
         return self._ask(request, size, lambda line, request_id: read_load(line, request_id, want))
 
+    def keep(self, path: Path, format_name: str, /, tell: Callable[[int, int], None]) -> Outcome:
+        """Have one file loaded and kept, for `read`; only the digests come. `tell` is told tensors and bytes done.
+
+        Only for a testee whose ops have "read". Raises as `load` does.
+        """
+        request = {
+            "op": "load",
+            "path": str(path.absolute()),
+            "format": format_name,
+            "reply": "sha256",
+            "keep": True,
+        }
+        self._size = path.stat().st_size if path.exists() else 0
+        return self._ask(request, self._size, lambda line, request_id: read_load(line, request_id, "sha256"), tell)
+
+    def read(self, name: str, start: int, stop: int, /, want: str = "data") -> Outcome:
+        """Have the elements from `start` to `stop` of a tensor sent that is kept, as a tensor of one dimension.
+
+        `want` is as for `load`. Raises as `load` does; what was kept is gone with a process that was lost.
+        """
+        request = {"op": "read", "name": name, "start": start, "stop": stop, "reply": want}
+        return self._ask(request, self._size, lambda line, request_id: read_load(line, request_id, want))
+
     def save(self, save: Save, path: Path, /) -> Outcome:
         """Have the tensors of one save written to a file. Raises as `load` does."""
         request = save_request(save, path)
         size = sum(len(one.data()) for one in save.storages)
         return self._ask(request, size, read_save)
 
-    def _ask(self, request: Mapping[str, Any], size: int, read: Reader) -> Outcome:
+    def _ask(
+        self,
+        request: Mapping[str, Any],
+        size: int,
+        read: Reader,
+        tell: Callable[[int, int], None] = lambda _tensors, _bytes: None,
+    ) -> Outcome:
         """Make one request about `size` bytes of tensors, and have `read` read the reply to its id."""
         self.start()
         assert self._child is not None, "start() sets it or raises"
         try:
-            outcome = self._exchange(self._child, request, size, read)
+            outcome = self._exchange(self._child, request, size, read, tell)
         except ChildEndedError as ended:
             self._drop()
             outcome = Outcome(ended.kind, message=str(ended))
@@ -155,14 +188,29 @@ class TesteeProcess:
             self._child.kill()
             self._child = None
 
-    def _exchange(self, child: Child, request: Mapping[str, Any], size: int, read: Reader) -> Outcome:
+    def _exchange(
+        self,
+        child: Child,
+        request: Mapping[str, Any],
+        size: int,
+        read: Reader,
+        tell: Callable[[int, int], None],
+    ) -> Outcome:
         self._count += 1
         request_id = f"v{self._count}"
+
+        def is_news(line: bytes) -> bool:
+            done = read_progress(line, request_id) if request.get("keep") else None
+            if done is not None:
+                tell(*done)
+            return done is not None
+
         line = child.exchange(
             encode({"op": request["op"], "id": request_id, **request}),
-            self._limits.request_seconds + size / SLOWEST,
-            self._limits.memory_bytes + _memory_for(size),
+            self._limits.seconds(size),
+            self._limits.memory(size),
             REPLY_FLOOR + REPLY_PER_FILE_BYTE * min(size, LARGE),
+            is_news,
         )
         try:
             outcome, samples = read(line, request_id)
@@ -173,9 +221,8 @@ class TesteeProcess:
 
     def _introduce(self, child: Child) -> TesteeInfo:
         what, hint = self._launch.what, self._launch.hint
-        memory = START_MEMORY * self._limits.memory_bytes
         try:
-            line = child.exchange(HELLO, self._limits.start_seconds, memory, HELLO_LIMIT)
+            line = child.exchange(HELLO, self._limits.start_seconds, self._limits.start_memory, HELLO_LIMIT)
             answer = read_hello(line)
             if isinstance(answer, tuple):
                 _prove(answer[1])
@@ -185,11 +232,6 @@ class TesteeProcess:
         except MessageError as error:
             raise TesteeStartError(f"{what}: {error}", hint) from error
         raise TesteeStartError(f"{what} cannot be imported: {answer['type']}: {answer['message']}", hint)
-
-
-def _memory_for(size: int) -> int:
-    """Bytes of memory that a file of that many bytes may take, beside what any request may."""
-    return PER_FILE_BYTE * min(size, LARGE) + PER_LARGE_BYTE * max(size - LARGE, 0)
 
 
 def _prove(samples: list[Mapping[str, Any]]) -> None:

@@ -21,9 +21,18 @@ from endianproof.conformance.outcome import LoadedTensor, Outcome, OutcomeKind, 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MessageError", "encode", "read_hello", "read_load", "read_save", "schema_error"]
+__all__ = [
+    "MessageError",
+    "encode",
+    "read_hello",
+    "read_load",
+    "read_progress",
+    "read_save",
+    "schema_error",
+]
 
 SCHEMA = Path(__file__).with_name("schemas") / "protocol-1.schema.json"
+LONGEST_PROGRESS = 500  # bytes
 SHOWN = 200  # characters of a bad reply that a message quotes
 
 TENSOR_KEYS = ({"name", "dtype", "shape", "data"}, {"name", "dtype", "shape", "sha256"})
@@ -201,6 +210,19 @@ def read_load(line: bytes, request_id: str, want: str) -> tuple[Outcome, list[Ma
     Raises MessageError.
     """
     return _read(line, request_id, want, "loaded", "load_reply")
+
+
+def read_progress(line: bytes, request_id: str) -> tuple[int, int] | None:
+    """The tensors and bytes that are done, where a line is word of progress with that request; else None."""
+    if len(line) > LONGEST_PROGRESS or b'"progress"' not in line:
+        return None
+    try:
+        said = _object(line)
+    except MessageError:
+        return None
+    if said.get("id") != request_id or schema_error(said, "progress"):
+        return None
+    return said["progress"]["tensors"], said["progress"]["bytes"]
 
 
 def read_save(line: bytes, request_id: str) -> tuple[Outcome, list[Mapping[str, Any]]]:

@@ -62,8 +62,8 @@ class Outcome:
 class TesteeInfo:
     """What a testee said of itself in reply to `hello`.
 
-    `byteorder` is sys.byteorder of its process ("little" or "big"); `ops` are what it can be asked for, "load"
-    and "save"; `formats` and `dtypes` are None when it did not restrict itself.
+    `byteorder` is sys.byteorder of its process ("little" or "big"); `ops` are what it can be asked for, "load",
+    "read" and "save"; `formats` and `dtypes` are None when it did not restrict itself.
     """
 
     __test__: ClassVar[bool] = False  # no test class, whatever its name makes pytest think

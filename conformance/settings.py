@@ -31,7 +31,17 @@ if TYPE_CHECKING:
     from endianproof.conformance.tasks import Task
     from endianproof.spec import Policy
 
-__all__ = ["EXPLORE", "Exploring", "Settings", "choose", "near", "read_settings"]
+__all__ = [
+    "EXPLORE",
+    "Exploring",
+    "Settings",
+    "checked_requirements",
+    "checked_takes",
+    "choose",
+    "guest_name",
+    "near",
+    "read_settings",
+]
 
 EXPLORE = "explore"  # the name of the item that searches beyond a format's vectors
 
@@ -214,16 +224,16 @@ def _exploring(
     return Exploring(count, seed or 0, Path(folder or "endianproof-found"), chosen)
 
 
-def _guest_name(given: str | None) -> str | None:
-    """The guest's own name, for one that was given by an alias."""
+def guest_name(given: str | None) -> str | None:
+    """The guest's own name, for one that was given by an alias. Raises pytest.UsageError for an unknown one."""
     try:
         return guest(given).name if given is not None else None
     except GuestError as error:
         raise pytest.UsageError("\n".join(filter(None, (f"--guest: {error}", error.hint)))) from error
 
 
-def _requirements(given: Iterable[str], testee: str | None) -> tuple[str, ...]:
-    """Check now what would otherwise be refused only after a guest was set up, minutes later."""
+def checked_requirements(given: Iterable[str], testee: str | None) -> tuple[str, ...]:
+    """Check now what would otherwise be refused only after a guest was set up. Raises pytest.UsageError."""
     for text in given:
         if testee is not None:
             raise pytest.UsageError(
@@ -282,7 +292,8 @@ def _one_testee(config: pytest.Config) -> tuple[str | None, str | None, str | No
     return loader, saver, testee
 
 
-def _takes(given: str | None, loader: str | None) -> str:
+def checked_takes(given: str | None, loader: str | None) -> str:
+    """What the loader is given. Raises pytest.UsageError where none is tested, or a named one takes another."""
     if given is not None and loader is None:
         raise pytest.UsageError(
             "--loader-takes goes with --loader: a program given by --testee always gets a path, and a saver too"
@@ -321,9 +332,9 @@ def read_settings(config: pytest.Config, ids: set[tuple[str, str]]) -> Settings:
         loader=loader,
         saver=saver,
         testee=testee,
-        guest=_guest_name(config.getoption("endianproof_guest")),
-        requirements=_requirements(config.getoption("endianproof_with"), testee),
-        takes=_takes(config.getoption("endianproof_takes"), loader),
+        guest=guest_name(config.getoption("endianproof_guest")),
+        requirements=checked_requirements(config.getoption("endianproof_with"), testee),
+        takes=checked_takes(config.getoption("endianproof_takes"), loader),
         gives=_gives(config.getoption("endianproof_gives"), saver),
         tasks=_selected(_all_tasks(config), formats, rules, ids),
         narrowed=bool(wanted),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
@@ -21,15 +21,54 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from endianproof.conformance.launch import Launch
-    from endianproof.conformance.settings import Settings
+    from endianproof.conformance.limits import Limits
     from endianproof.conformance.tasks import Task
     from endianproof.qemu import Guest
     from endianproof.vectors import Save, Vector
 
-__all__ = ["plain_save", "plain_vector", "preflight", "start"]
+__all__ = ["Asked", "plain_save", "plain_vector", "preflight", "start"]
 
 # What a testee must be able to return before any verdict means something.
 UNUSABLE = {OutcomeKind.UNKNOWN_RESULT, OutcomeKind.PROTOCOL_ERROR}
+
+
+class Asked(Protocol):
+    """Which testee the user asked for, of this machine or in a guest: `settings.Settings`, or a part of it."""
+
+    @property
+    def loader(self) -> str | None:
+        """The loader under test."""
+        ...
+
+    @property
+    def saver(self) -> str | None:
+        """Or the saver."""
+        ...
+
+    @property
+    def testee(self) -> str | None:
+        """Or the program's command line."""
+        ...
+
+    @property
+    def guest(self) -> str | None:
+        """The guest's name, None for this machine."""
+        ...
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """What is put in front of the packages on the testee's side."""
+        ...
+
+    @property
+    def takes(self) -> str:
+        """What the loader is given: path, bytes or file."""
+        ...
+
+    @property
+    def gives(self) -> str | None:
+        """Whose tensors the saver is given, None for the default."""
+        ...
 
 
 def _refused(error: Exception) -> pytest.UsageError:
@@ -46,7 +85,7 @@ def _guest(name: str | None, progress: Callable[[str], None]) -> Guest | None:
     return chosen
 
 
-def _launch(settings: Settings, paths: Sequence[Path], progress: Callable[[str], None]) -> Launch:
+def _launch(settings: Asked, paths: Sequence[Path], progress: Callable[[str], None]) -> Launch:
     system = _guest(settings.guest, progress)
     if settings.testee is not None:
         return program_testee(settings.testee, system)
@@ -57,14 +96,16 @@ def _launch(settings: Settings, paths: Sequence[Path], progress: Callable[[str],
     return python_testee(settings.loader, settings.takes, paths, system, folder)
 
 
-def start(settings: Settings, paths: Sequence[Path], progress: Callable[[str], None]) -> Testee:
+def start(
+    settings: Asked, paths: Sequence[Path], progress: Callable[[str], None], limits: Limits | None = None
+) -> TesteeProcess:
     """Set up what the testee needs, start it, and let it introduce itself.
 
     `paths` are folders that the user's own tests import from. Raises pytest.UsageError for a guest, package,
     loader or program that cannot be had.
     """
     try:
-        testee = TesteeProcess(_launch(settings, paths, progress))
+        testee = TesteeProcess(_launch(settings, paths, progress), limits)
         testee.hello()
     except (GuestError, OverlayError, TesteeStartError) as error:
         raise _refused(error) from error

@@ -10,6 +10,7 @@ tensors are built for a saver.
     serve       requests in, replies out
     stdio       keeps the protocol's streams out of the library's reach
     building    the tensors of a save request, as torch's or numpy's
+    digesting   digests of many tensors at once
     saving      calls the saver
     convert     what a loader returned -> named tensors
     torch_tensors, numpy_arrays    one tensor -> its elements, as they lie in memory

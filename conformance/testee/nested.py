@@ -17,7 +17,7 @@ from endianproof.conformance.testee.canonical import ConversionError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["described", "named_values"]
+__all__ = ["described", "named_values", "value_named"]
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, bytearray, set, frozenset)
 _TORCH_PLAIN = ("dtype", "device", "layout", "qscheme", "UntypedStorage", "TypedStorage")
@@ -40,11 +40,15 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, kinds) or type(value).__name__ in ("StorageType", "TypedStorage")
 
 
-def _items(value: Any) -> list[tuple[Any, Any]] | None:
-    """Keys and values of a container, or None where it is none."""
-    if isinstance(value, Mapping) or (hasattr(value, "keys") and hasattr(value, "__getitem__")):
-        return [(key, value[key]) for key in value.keys()]  # noqa: SIM118 (what resembles a mapping may not iterate)
-    return list(enumerate(value)) if isinstance(value, (list, tuple)) else None
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, Mapping) or (hasattr(value, "keys") and hasattr(value, "__getitem__"))
+
+
+def _items(value: Any) -> Iterator[tuple[Any, Any]] | None:
+    """Keys and values of a container, or None where it is none. A lazy mapping is asked for one at a time."""
+    if _is_mapping(value):
+        return ((key, value[key]) for key in list(value.keys()))
+    return enumerate(value) if isinstance(value, (list, tuple)) else None
 
 
 def _compressed(first: str, second: str) -> Callable[[Any], dict[str, Any]]:
@@ -92,7 +96,7 @@ def _walk(value: Any, path: tuple[str, ...], seen: dict[int, Any]) -> Iterator[t
     if path and _is_plain(value):
         return
     parts = _parts(value)
-    items = _items(value) if parts is None else list(parts.items())
+    items = _items(value) if parts is None else iter(parts.items())
     if items is None:
         yield ".".join(path), value
         return
@@ -115,3 +119,12 @@ def named_values(result: Any) -> Iterator[tuple[str, Any]]:
     module = getattr(sys.modules.get("torch.nn"), "Module", None)
     is_module = module is not None and isinstance(result, module)
     yield from _walk(result.state_dict() if is_module else result, (), {})
+
+
+def value_named(result: Any, name: str) -> Any:
+    """The tensor of that name in a loader's result; of a lazy mapping, no other is made. Raises KeyError."""
+    inside = {name: result[name]} if _is_mapping(result) and name in set(result.keys()) else result
+    for found, value in named_values(inside):
+        if found == name:
+            return value
+    raise KeyError(name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from endianproof.conformance.testee.canonical import BITS, SWAP_UNITS, ConversionError, Elements
+from endianproof.conformance.testee.canonical import BITS, CHUNK, SWAP_UNITS, Blocks, ConversionError, Elements
 
 __all__ = ["elements_of_numpy"]
 
@@ -21,6 +21,19 @@ def _packed(numpy: Any, octets: Any, width: int) -> Any:
     return numpy.packbits(bits.ravel(), bitorder="little")
 
 
+def _octets(numpy: Any, items: Any) -> Any:
+    return numpy.ascontiguousarray(items).reshape(-1).view(numpy.uint8)
+
+
+def _memory(numpy: Any, items: Any, width: int | None) -> memoryview | Blocks:
+    """The bytes; parts of them are copied when they are needed where they are many and not contiguous."""
+    if width:
+        return memoryview(_packed(numpy, _octets(numpy, items), width))
+    if items.nbytes <= CHUNK or items.flags.c_contiguous:
+        return memoryview(_octets(numpy, items))
+    return Blocks(items.shape, items.itemsize, lambda index: memoryview(_octets(numpy, items[index])))
+
+
 def elements_of_numpy(numpy: Any, value: Any) -> Elements:
     """Return the elements of an array or numpy scalar of any shape, strides, byte order and dtype of SWAP_UNITS.
 
@@ -31,14 +44,11 @@ def elements_of_numpy(numpy: Any, value: Any) -> Elements:
     if name not in SWAP_UNITS:
         raise ConversionError(f"a numpy array of dtype {plain.dtype}, which is no element type of this protocol")
     items = plain.view(f"V{plain.dtype.itemsize}")
-    octets = numpy.ascontiguousarray(items).reshape(-1).view(numpy.uint8)
-    if name in BITS:
-        octets = _packed(numpy, octets, BITS[name])
     return Elements(
         dtype=name,
         shape=tuple(int(length) for length in plain.shape),
-        memory=memoryview(octets),
+        memory=_memory(numpy, items, BITS.get(name)),
         unit=SWAP_UNITS[name],
         byte_order=sys.byteorder if plain.dtype.isnative else OTHER[sys.byteorder],
-        owner=octets,
+        owner=items,
     )

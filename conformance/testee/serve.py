@@ -6,19 +6,23 @@ the program that called it, so it ends this one, and the runner sees it from out
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import math
 import os
 import traceback
 from typing import TYPE_CHECKING, Any
 
 from endianproof.conformance.testee.building import CannotBuildError
 from endianproof.conformance.testee.canonical import ConversionError
-from endianproof.conformance.testee.convert import tensor_messages
+from endianproof.conformance.testee.convert import elements_of, named_elements, tensor_messages
 from endianproof.conformance.testee.handshake import Prover, introduction
+from endianproof.conformance.testee.nested import value_named
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from endianproof.conformance.testee.canonical import Elements
     from endianproof.conformance.testee.saving import Saver
     from endianproof.conformance.testee.stdio import Channel
 
@@ -43,22 +47,26 @@ def failure(error: BaseException) -> dict[str, str]:
     return {"type": type(error).__name__, "message": _text(error)}
 
 
-def _call_with_path(load: Callable[[Any], Any], path: str, convert: Callable[[Any], Any]) -> Any:
-    return convert(load(path))
+@contextlib.contextmanager
+def _path(path: str) -> Iterator[Any]:
+    yield path
 
 
-def _call_with_bytes(load: Callable[[Any], Any], path: str, convert: Callable[[Any], Any]) -> Any:
+@contextlib.contextmanager
+def _bytes(path: str) -> Iterator[Any]:
     with open(path, "rb") as file:  # noqa: PTH123 (pathlib would be one more import in an emulated guest)
         data = file.read()
-    return convert(load(data))
+    yield data
 
 
-def _call_with_file(load: Callable[[Any], Any], path: str, convert: Callable[[Any], Any]) -> Any:
+@contextlib.contextmanager
+def _file(path: str) -> Iterator[Any]:
     with open(path, "rb") as file:  # noqa: PTH123 (as above)
-        return convert(load(file))  # before the file is closed: tensors may be read lazily
+        yield file  # open until the tensors were looked at: they may be read lazily
 
 
-TAKES = {"path": _call_with_path, "bytes": _call_with_bytes, "file": _call_with_file}
+# What a loader is given, as a context that lasts as long as what it returned is looked at.
+TAKES = {"path": _path, "bytes": _bytes, "file": _file}
 
 
 class Server:
@@ -68,10 +76,12 @@ class Server:
         self._name = name
         self._answer = answer
         self._prover = Prover()
-        self._operations = {"hello": self._hello, "load": self._carry_out, "save": self._carry_out}
+        self._operations = {"hello": self._hello, **dict.fromkeys(("load", "read", "save"), self._carry_out)}
+        self._send: Callable[[dict[str, Any]], None] = lambda _message: None
 
     def serve(self, channel: Channel) -> None:
         """Answer until `bye`, or until the runner is gone."""
+        self._send = channel.reply
         for request in channel.requests():
             if request.get("op") == "bye":
                 return
@@ -88,47 +98,105 @@ class Server:
 
     def _hello(self, _request: dict[str, Any]) -> dict[str, Any]:
         said = introduction(self._name)
-        return {**said, "ops": [self._answer.op], "conversion": self._prover.samples()}
+        return {**said, "ops": list(self._answer.ops), "conversion": self._prover.samples()}
 
     def _unknown(self, request: dict[str, Any]) -> dict[str, Any]:
         found = request.get("op")
-        error = {"type": "UnknownOperation", "message": f"op {found!r}; expected hello, load, save or bye"}
+        error = {"type": "UnknownOperation", "message": f"op {found!r}; expected hello, load, read, save or bye"}
         return {"id": str(request.get("id", "")), "error": error}
 
     def _carry_out(self, request: dict[str, Any]) -> dict[str, Any]:
-        if request["op"] != self._answer.op:
-            reason = f"this testee can {self._answer.op}, and was asked to {request['op']}"
+        if request["op"] not in self._answer.ops:
+            reason = f"this testee can {' and '.join(self._answer.ops)}, and was asked to {request['op']}"
             return {"id": request["id"], "outcome": "unsupported", "reason": reason}
-        reply = {"id": request["id"], **_outcome(self._answer, request)}
+        reply = {"id": request["id"], **_outcome(self._answer, request, self._send)}
         samples = self._prover.samples()
         return {**reply, "conversion": samples} if samples else reply
 
 
-class Loading:
-    """Answers load requests with one loader. `takes` is what it is given: path, bytes or file."""
+class _Kept:
+    """What a loader returned, and what it was given, until the next load: tensors are read in parts from it."""
 
-    op = "load"
+    def __init__(self, result: Any, given: contextlib.ExitStack) -> None:
+        self._result = result
+        self._given = given
+        self._last: tuple[str, Elements] | None = None
+
+    def part(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The elements from `start` to `stop` of one tensor, as a tensor of one dimension. Raises KeyError."""
+        name, start, stop = request["name"], request["start"], request["stop"]
+        if self._last is None or self._last[0] != name:
+            self._last = None
+            self._last = name, elements_of(value_named(self._result, name))
+        elements = self._last[1]
+        count = math.prod(elements.shape)
+        span = [(place * elements.nbytes + count - 1) // count if count else 0 for place in (start, stop)]
+        key, said = ("sha256", elements.sha256) if request["reply"] == "sha256" else ("data", elements.base64)
+        return {"name": name, "dtype": elements.dtype, "shape": [stop - start], key: said(*span)}
+
+    def drop(self) -> None:
+        """Let go of it."""
+        self._result = self._last = None
+        self._given.close()
+
+
+class Loading:
+    """Answers load requests with one loader, and reads in what it returned. `takes` is what it is given."""
+
+    does = "load"
+    ops = ("load", "read")
 
     def __init__(self, load: Callable[[Any], Any], takes: str) -> None:
         self._load = load
-        self._call = TAKES[takes]
+        self._takes = TAKES[takes]
+        self._kept: _Kept | None = None
 
-    def __call__(self, request: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, request: dict[str, Any], send: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
         """The outcome of one request. Raises whatever the loader raises."""
-        want = request.get("reply", "data")
-        tensors = self._call(self._load, request["path"], lambda result: tensor_messages(result, want))
+        if request["op"] == "read":
+            return self._read(request)
+        if self._kept is not None:
+            self._kept.drop()
+            self._kept = None
+        with contextlib.ExitStack() as given:
+            result = self._load(given.enter_context(self._takes(request["path"])))
+            tensors = self._tensors(result, request, send)
+            if request.get("keep"):
+                self._kept = _Kept(result, given.pop_all())
         return {"outcome": "loaded", "tensors": tensors}
+
+    def _tensors(
+        self, result: Any, request: dict[str, Any], send: Callable[[dict[str, Any]], None]
+    ) -> list[dict[str, Any]]:
+        want = request.get("reply", "data")
+        if not request.get("keep") or want != "sha256":
+            return tensor_messages(result, want)
+        from endianproof.conformance.testee.digesting import Digests  # noqa: PLC0415 (threads, for large files alone)
+
+        def tell(tensors: int, size: int) -> None:
+            send({"id": request["id"], "progress": {"tensors": tensors, "bytes": size}})
+
+        return Digests(tell).of(named_elements(result))
+
+    def _read(self, request: dict[str, Any]) -> dict[str, Any]:
+        if self._kept is None:
+            return {"error": {"type": "NothingKept", "message": "read goes after a load with keep, and none was"}}
+        try:
+            return {"outcome": "loaded", "tensors": [self._kept.part(request)]}
+        except KeyError as error:
+            return {"error": failure(error)}
 
 
 class Saving:
     """Answers save requests with one saver."""
 
-    op = "save"
+    does = "save"
+    ops = ("save",)
 
     def __init__(self, saver: Saver) -> None:
         self._saver = saver
 
-    def __call__(self, request: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, request: dict[str, Any], _send: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
         """The outcome of one request. Raises whatever the saver raises; what this side fails at is answered."""
         try:
             tensors = self._saver.build(request)
@@ -139,9 +207,11 @@ class Saving:
         return {"outcome": "saved", "tensors": self._saver.write(tensors, request["path"])}
 
 
-def _outcome(answer: Loading | Saving, request: dict[str, Any]) -> dict[str, Any]:
+def _outcome(
+    answer: Loading | Saving, request: dict[str, Any], send: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
     try:
-        return answer(request)
+        return answer(request, send)
     except MemoryError as error:
         memory = _text(error) or "no memory left"
     except ConversionError as error:
@@ -149,7 +219,7 @@ def _outcome(answer: Loading | Saving, request: dict[str, Any]) -> dict[str, Any
     except NotImplementedError as error:
         return {
             "outcome": "unsupported",
-            "reason": _text(error) or f"the {answer.op}er raised NotImplementedError",
+            "reason": _text(error) or f"the {answer.does}er raised NotImplementedError",
         }
     except Exception as error:  # noqa: BLE001 (a refusal, of whatever class the library chose)
         return {"outcome": "rejected", "error": failure(error)}

@@ -11,7 +11,7 @@ import ctypes
 import sys
 from typing import Any
 
-from endianproof.conformance.testee.canonical import SWAP_UNITS, ConversionError, Elements
+from endianproof.conformance.testee.canonical import CHUNK, SWAP_UNITS, Blocks, ConversionError, Elements
 
 __all__ = ["elements_of_torch"]
 
@@ -48,11 +48,21 @@ def _flip(tensor: Any, name: str, unit: int) -> bytes:
     return b"".join(bytes(unit - 1) + (b"\x80" if sign else b"\0") for sign in signs)
 
 
-def _memory(tensor: Any) -> memoryview:
+def _bytes_at(tensor: Any) -> memoryview:
     size = tensor.numel() * tensor.element_size()
     if size == 0:  # an empty tensor may have no address
         return memoryview(b"")
-    return memoryview((ctypes.c_ubyte * size).from_address(tensor.data_ptr())).cast("B")
+    octets = (ctypes.c_ubyte * size).from_address(tensor.data_ptr())
+    octets.owner = tensor  # the view keeps the octets, and they the memory
+    return memoryview(octets).cast("B")
+
+
+def _memory(tensor: Any) -> memoryview | Blocks:
+    """The tensor's bytes; parts of it are copied when they are needed where it is long and not contiguous."""
+    size = tensor.element_size()
+    if tensor.numel() * size <= CHUNK or (tensor.is_contiguous() and tensor.device.type == "cpu"):
+        return _bytes_at(tensor.contiguous().cpu())
+    return Blocks(tuple(tensor.shape), size, lambda index: _bytes_at(tensor[index].contiguous().cpu()))
 
 
 def _shape(tensor: Any, name: str) -> tuple[int, ...]:
@@ -75,7 +85,7 @@ def elements_of_torch(torch: Any, tensor: Any) -> Elements:
     unit = SWAP_UNITS[PACKED.get(name, name)]
     raw = _without_lazy_bits(torch, plain)
     raw = torch.view_as_real(raw) if name in COMPLEX else raw
-    whole = raw.view(getattr(torch, INTEGER_OF_UNIT[unit])).contiguous().cpu()
+    whole = raw.view(getattr(torch, INTEGER_OF_UNIT[unit]))
     return Elements(
         dtype=PACKED.get(name, name),
         shape=_shape(plain, name),

@@ -12,7 +12,7 @@ import pytest
 from planted import outcome
 
 from endianproof.conformance import large
-from endianproof.conformance.client import Limits, TesteeProcess, _memory_for
+from endianproof.conformance.client import Limits, TesteeProcess
 from endianproof.conformance.examine import examine
 from endianproof.conformance.finding import Finding
 from endianproof.conformance.large import NoRoomError, at_hand, roomy_folder
@@ -180,10 +180,11 @@ def test_a_large_file_that_was_changed_is_found(room, deed):
 
 
 def test_a_large_file_may_take_what_an_honest_loader_needs_and_not_eight_times_itself():
-    assert _memory_for(1 << 20) == 8 << 20
-    assert 3 * 4 * GIB <= _memory_for(4 * GIB) < 4 * 4 * GIB
+    memory = Limits(memory_bytes=0).memory
+    assert memory(1 << 20) == 8 << 20
+    assert 3 * 4 * GIB <= memory(4 * GIB) < 4 * 4 * GIB
     sizes = [1 << power for power in range(34)]
-    assert sorted(map(_memory_for, sizes)) == [_memory_for(size) for size in sizes]
+    assert sorted(map(memory, sizes)) == [memory(size) for size in sizes]
 
 
 @pytest.mark.parametrize(
@@ -193,7 +194,7 @@ def test_a_large_file_may_take_what_an_honest_loader_needs_and_not_eight_times_i
 def test_an_honest_loader_has_the_memory_and_a_dishonest_one_is_stopped(
     tmp_path, monkeypatch, function, takes, kind
 ):
-    monkeypatch.setattr("endianproof.conformance.client.LARGE", 1 << 20)
+    monkeypatch.setattr("endianproof.conformance.limits.LARGE", 1 << 20)
     path = tmp_path / "file"
     with path.open("wb") as file:
         file.truncate(32 << 20)

@@ -76,7 +76,7 @@ def test_the_end_of_its_input_ends_it():
 def test_what_it_cannot_do_it_says():
     session = [{"op": "dance", "id": "v1"}, {"op": "save", "id": "v2", "path": "/x", "format": "f", "tensors": []}]
     dance, save = replies(run(*GOOD, requests=session))
-    assert dance["error"]["message"] == "op 'dance'; expected hello, load, save or bye"
+    assert dance["error"]["message"] == "op 'dance'; expected hello, load, read, save or bye"
     assert (save["id"], save["outcome"]) == ("v2", "unsupported")
     assert schema_error(dance, "load_reply") == schema_error(save, "save_reply") == ""
 
