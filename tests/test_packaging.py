@@ -61,9 +61,10 @@ def test_the_wheel_is_under_8_megabytes(built):
     assert next(folder.glob("*.whl")).stat().st_size < 8_000_000
 
 
-def test_the_sdist_holds_the_tests_and_the_documents(built):
+def test_the_sdist_holds_the_tests_the_documents_and_the_recipes(built):
     _, unpacked, _ = built
-    for name in tracked("tests", "docs", "benchmarks", "baselines", ".ci"):
+    beside = ("tests", "docs", "benchmarks", "baselines", "examples", "templates", ".ci", ".github", "action.yml")
+    for name in tracked(*beside):
         assert (unpacked / name).is_file(), name
 
 
