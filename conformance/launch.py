@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from endianproof.conformance.named import named, named_saver
+from endianproof.conformance.installed import how_to_get
+from endianproof.conformance.named import named, named_program, named_saver
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from endianproof.conformance.named import NamedTestee
 
 __all__ = ["GuestLike", "Launch", "TesteeStartError", "program_testee", "python_testee", "saver_testee"]
 
@@ -84,7 +87,13 @@ def _python_path() -> list[Path]:
 
 
 def _python_launch(
-    options: Sequence[str], what: str, paths: Sequence[Path], guest: GuestLike | None, overlay: Path | None
+    options: Sequence[str],
+    what: str,
+    paths: Sequence[Path],
+    guest: GuestLike | None,
+    overlay: Path | None,
+    *,
+    known: NamedTestee | None,
 ) -> Launch:
     """Modules are looked for in `overlay`, where the user stands, in `paths`, then in what is installed there."""
     folders = [*([overlay] if overlay else []), Path.cwd(), *paths]
@@ -94,8 +103,19 @@ def _python_launch(
     argv = ["python3" if guest is not None else sys.executable, str(TESTEE), *places, *options]
     side = f"guest {guest.name}'s packages" if guest is not None else f"the packages of {sys.executable}"
     looked = ", ".join(str(folder) for folder in folders)
-    hint = f"modules are looked for in {looked}, then among {side}; --with=NAME==VERSION puts a package in front"
+    advice = (
+        how_to_get(known, in_guest=guest is not None) if known else "--with=NAME==VERSION puts a package in front"
+    )
+    hint = f"modules are looked for in {looked}, then among {side}; {advice}"
     return _launch(argv, guest, what, hint)
+
+
+def _of_table(known: NamedTestee | None) -> list[str]:
+    """The options that a table's entry adds, for loaders and savers alike."""
+    if known is None:
+        return []
+    keywords = [f"--keywords={json.dumps(dict(known.keywords))}"] if known.keywords else []
+    return [*keywords, *([f"--name={known.name}"] if known.by_glue else [])]
 
 
 def python_testee(
@@ -107,8 +127,9 @@ def python_testee(
     testee's side. `takes` is path, bytes or file; a named testee knows better. Raises what `guest.command` raises.
     """
     known = named(loader)
-    options = [f"--takes={known.takes if known else takes}", f"--loader={known.loader if known else loader}"]
-    return _python_launch(options, f"--loader={loader}", paths, guest, overlay)
+    options = [f"--takes={known.takes if known else takes}", f"--loader={known.calls if known else loader}"]
+    options += _of_table(known)
+    return _python_launch(options, f"--loader={loader}", paths, guest, overlay, known=known)
 
 
 def saver_testee(
@@ -122,10 +143,9 @@ def saver_testee(
     if known is None:
         options = [f"--saver={saver}", *([f"--gives={gives}"] if gives else [])]
     else:
-        keywords = json.dumps(dict(known.keywords))
-        options = [f"--saver={known.saver}", f"--gives={known.gives}", f"--returns={known.returns}"]
-        options += [f"--keywords={keywords}"] if known.keywords else []
-    return _python_launch(options, f"--saver={saver}", paths, guest, overlay)
+        options = [f"--saver={known.calls}", f"--gives={known.gives}", f"--returns={known.returns}"]
+        options += _of_table(known)
+    return _python_launch(options, f"--saver={saver}", paths, guest, overlay, known=known)
 
 
 def program_testee(command_line: str, guest: GuestLike | None) -> Launch:
@@ -135,8 +155,9 @@ def program_testee(command_line: str, guest: GuestLike | None) -> Launch:
     `guest.command` raises.
     """
     what = f"--testee={command_line}"
+    known = named_program(command_line)
     try:
-        argv = shlex.split(command_line)
+        argv = list(known.program) if known else shlex.split(command_line)
     except ValueError as error:
         raise TesteeStartError(f"{what}: the command line cannot be read: {error}") from error
     if not argv:
@@ -146,4 +167,5 @@ def program_testee(command_line: str, guest: GuestLike | None) -> Launch:
             f"{what}: there is no program {argv[0]!r}",
             f"it is looked for on PATH or, with a slash in it, from {Path.cwd()}",
         )
-    return _launch(argv, guest, what, "run it by hand and type: " + '{"op":"hello","protocol":1}')
+    by_hand = "run it by hand and type: " + '{"op":"hello","protocol":1}'
+    return _launch(argv, guest, what, how_to_get(known, in_guest=guest is not None) if known else by_hand)

@@ -16,7 +16,7 @@ import pytest
 
 from endianproof.conformance.baseline import Baseline, BaselineError, read_baseline
 from endianproof.conformance.large import NoRoomError, roomy_folder
-from endianproof.conformance.named import named, named_saver
+from endianproof.conformance.named import named, named_program, named_saver, named_testees
 from endianproof.conformance.packages import OverlayError, parse
 from endianproof.conformance.report import check_place
 from endianproof.conformance.tasks import OPS, load_tasks
@@ -28,6 +28,7 @@ from endianproof.vectors import load_large
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from endianproof.conformance.named import NamedTestee
     from endianproof.conformance.tasks import Task
     from endianproof.spec import Policy
 
@@ -292,6 +293,24 @@ def _one_testee(config: pytest.Config) -> tuple[str | None, str | None, str | No
     return loader, saver, testee
 
 
+def _known(loader: str | None, saver: str | None, testee: str | None) -> NamedTestee | None:
+    """The entry of the table that is meant. Raises UsageError for a name of one word that is none of them."""
+    if testee is not None:
+        return named_program(testee)
+    option, given, found = ("loader", loader, named) if loader is not None else ("saver", saver, named_saver)
+    assert given is not None, "just one of the three is given"
+    known = found(given)
+    if known is None and not {".", ":"} & set(given):
+        if other := named_program(given):
+            raise pytest.UsageError(f"--{option}={given}: it is a program: --testee={other.name}")
+        names = [one.name for one in named_testees() if one.option == option]
+        raise pytest.UsageError(
+            f"--{option}={given} names no {option}{near(given, names)}\n"
+            f"write mypkg.{given}, mypkg:{given}, or a name that `endianproof testees` lists"
+        )
+    return known
+
+
 def checked_takes(given: str | None, loader: str | None) -> str:
     """What the loader is given. Raises pytest.UsageError where none is tested, or a named one takes another."""
     if given is not None and loader is None:
@@ -320,7 +339,7 @@ def read_settings(config: pytest.Config, ids: set[tuple[str, str]]) -> Settings:
     """
     _refuse_empty(config)
     loader, saver, testee = _one_testee(config)
-    known = named(loader) if loader is not None else named_saver(saver) if saver is not None else None
+    known = _known(loader, saver, testee)
     spec = load_spec()
     wanted = _formats(config.getoption("endianproof_format"), list(spec.formats))
     rules = _rules(config.getoption("endianproof_rule"), spec.rules)

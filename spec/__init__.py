@@ -16,7 +16,7 @@ from endianproof.spec._model import (
     Spec,
     VectorTemplate,
 )
-from endianproof.spec._reader import load_spec, read_spec
+from endianproof.spec._reader import load_spec, read_spec, read_yaml
 
 __all__ = [
     "Bug",
@@ -35,5 +35,6 @@ __all__ = [
     "bug_gaps",
     "load_spec",
     "read_spec",
+    "read_yaml",
     "sightings",
 ]

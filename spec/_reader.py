@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     Documents = Mapping[str, Mapping[str, Any]]
 
-__all__ = ["load_spec", "read_documents", "read_spec", "spec_of", "validate_document"]
+__all__ = ["load_spec", "read_documents", "read_spec", "read_yaml", "spec_of", "validate_document"]
 
 ROOM = Path(__file__).resolve().parent
 _SINGLE = ("bugs.yaml", "byte_order.yaml", "element_types.yaml", "prose.yaml")
@@ -55,7 +55,8 @@ class _UniqueKeyLoader(_Loader):  # type: ignore[misc]  # whichever of the two P
         return mapping
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """One YAML file as plain dicts and lists. Raises SpecError where a key occurs twice."""
     with path.open("rb") as file:
         document: dict[str, Any] = yaml.load(file, Loader=_UniqueKeyLoader)  # noqa: S506 (a SafeLoader)
     return document
@@ -262,7 +263,7 @@ def read_documents(folder: Path) -> dict[str, Any]:
     paths = [folder / name for name in _SINGLE]
     for kind in ("formats", "parts"):
         paths += sorted((folder / kind).glob("*.yaml"))
-    return {path.relative_to(folder).as_posix(): _read_yaml(path) for path in paths}
+    return {path.relative_to(folder).as_posix(): read_yaml(path) for path in paths}
 
 
 def spec_of(documents: Documents) -> Spec:

@@ -35,6 +35,9 @@ COMMANDS: Mapping[str, LazyCommand] = {
         "endianproof.conformance.cli.run", "Test a loader or a saver: pytest, with the same options."
     ),
     "spec": LazyCommand("endianproof.conformance.cli.spec", "Write the specification as pages to read."),
+    "testees": LazyCommand(
+        "endianproof.conformance.cli.testees", "List the loaders and savers that are known by name."
+    ),
     "vectors": LazyCommand("endianproof.conformance.cli.vectors", "List, write and check the golden vectors."),
 }
 

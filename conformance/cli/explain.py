@@ -1,4 +1,4 @@
-"""`endianproof explain`: a rule, a policy, a vector, a save or a known bug, in full, for a person to read."""
+"""`endianproof explain`: a rule, policy, vector, save, known bug or named testee for people to read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from endianproof.conformance.cli.lookup import matching
+from endianproof.conformance.cli.testees import lines_of
+from endianproof.conformance.named import named_testees
 from endianproof.spec import Bug, Policy, Rule, load_spec
 from endianproof.vectors import Save, Vector, load_large, load_saves, load_vectors
 
@@ -157,6 +159,8 @@ def _everything() -> dict[str, _Entry]:
         found[vector.id] = _Entry(_test_line("vector", vector), partial(_vector_lines, vector))
     for save in load_saves():
         found[save.id] = _Entry(_test_line("save", save), partial(_save_lines, save))
+    for testee in named_testees():
+        found[testee.name] = _Entry(f"testee          {','.join(testee.formats)}", partial(lines_of, testee))
     return found
 
 
@@ -168,7 +172,9 @@ def _test_line(kind: str, one: Vector | Save) -> str:
 @click.argument("names", metavar="ID...", nargs=-1)
 @click.option("--list", "listed", is_flag=True, help="One line for each; without IDs, for all there is.")
 def command(names: tuple[str, ...], *, listed: bool) -> None:
-    """Print what an id means: a rule, a policy, a vector, a save, a known bug. Globs and any capitals will do.
+    """Print what an id means: a rule, a policy, a vector, a save, a known bug, a named testee.
+
+    Globs and any capitals will do.
 
     Examples: ST-END-01, pt-zip-*, duplicate-names, st-plain, safetensors#448, --list "BF-*"
     """
@@ -176,5 +182,7 @@ def command(names: tuple[str, ...], *, listed: bool) -> None:
         raise click.UsageError("name an id, or list them all with --list; globs will do: --list 'ST-*'")
     known = _everything()
     for name in names or ("*",):
-        for one in matching(name, known, "rule, policy, vector, save or bug", "`endianproof explain --list`"):
+        for one in matching(
+            name, known, "rule, policy, vector, save, bug or testee", "`endianproof explain --list`"
+        ):
             click.echo(f"{one:<34} {known[one].line}" if listed else "\n".join(known[one].lines()) + "\n")

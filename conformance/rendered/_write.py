@@ -49,9 +49,9 @@ def _markdown_block(block: Block) -> str:
     return "\n".join([_cells(block.head), "|" + " --- |" * len(block.head), *rows])
 
 
-def as_markdown(page: Page) -> str:
+def as_markdown(page: Page, made_from: str = "spec/ by `endianproof spec render`") -> str:
     """One page as Markdown."""
-    note = "<!-- Made from spec/ by `endianproof spec render`: change the YAML, not this. -->"
+    note = f"<!-- Made from {made_from}: change the YAML, not this. -->"
     return "\n\n".join([note, f"# {_marked(page.title)}", *map(_markdown_block, page.blocks)]) + "\n"
 
 

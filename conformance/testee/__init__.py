@@ -6,6 +6,7 @@ Python 3.9 and later, and touch numpy or torch only where the loader has importe
 tensors are built for a saver.
 
     __main__    the command line; makes this package importable where nothing is installed
+    libraries/  entry points of libraries that need a line or two to be loaders
     resolve     the dotted path of a loader or saver -> the function
     serve       requests in, replies out
     stdio       keeps the protocol's streams out of the library's reach

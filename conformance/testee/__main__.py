@@ -17,6 +17,7 @@ if __name__ == "__main__" and not getattr(sys.flags, "safe_path", False):
 
 import argparse
 import faulthandler
+import functools
 import importlib
 import importlib.util
 import json
@@ -67,7 +68,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--returns", choices=("auto", "bytes", "file"), default="auto", help="what the saver makes"
     )
-    parser.add_argument("--keywords", type=json.loads, default={}, help="keyword arguments of the saver, as JSON")
+    parser.add_argument("--keywords", type=json.loads, default={}, help="more keyword arguments, as JSON")
+    parser.add_argument("--name", help="what to call it, instead of its path")
     parser.add_argument("--path", action="append", default=[], help="folder for the front of sys.path")
     parser.add_argument("--path-last", action="append", default=[], help="folder for the end of sys.path")
     return parser.parse_args()
@@ -76,7 +78,7 @@ def _arguments() -> argparse.Namespace:
 def _answer(arguments: argparse.Namespace) -> Loading | Saving:
     """Import what is tested, and the framework of a saver's tensors. Raises whatever the imports raise."""
     if arguments.loader is not None:
-        return Loading(resolve(arguments.loader), arguments.takes)
+        return Loading(functools.partial(resolve(arguments.loader), **arguments.keywords), arguments.takes)
     save = resolve(arguments.saver)
     gives = arguments.gives or default_framework()
     importlib.import_module(gives)
@@ -102,7 +104,7 @@ def main() -> None:
         answer = _answer(arguments)
     except (Exception, SystemExit) as error:  # noqa: BLE001 (importing runs the library's code: it may raise anything)
         _refuse(channel, error)
-    Server(arguments.loader or arguments.saver, answer).serve(channel)
+    Server(arguments.name or arguments.loader or arguments.saver, answer).serve(channel)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from endianproof.conformance.launch import TESTEE, TesteeStartError, program_testee, python_testee
-from endianproof.conformance.named import NAMED, formats_of, named
+from endianproof.conformance.named import formats_of, named, named_testees
 
 
 class FakeGuest:
@@ -101,9 +101,10 @@ def test_a_command_line_that_names_no_program_is_one_clear_error(command_line, s
 
 
 def test_named_testees_are_known_by_name_and_by_path():
-    assert named("reference") is NAMED["reference"]
-    assert named("endianproof.reference.load") is NAMED["reference"]
-    assert named("torch:load") is named("torch.load") is NAMED["torch.load"]
+    assert named("reference").name == "reference"
+    assert named("endianproof.reference.load") is named("reference")
+    assert named("torch:load") is named("torch.load")
+    assert not named("torch:load").keywords
     assert named("mypkg.load") is None
     assert formats_of("safetensors.torch.load_file") == ("safetensors",)
     assert formats_of("mypkg.load") is None
@@ -118,4 +119,4 @@ def test_a_named_testee_brings_what_it_takes():
 def test_named_testees_read_formats_that_the_specification_has():
     from endianproof.spec import load_spec
 
-    assert {name for testee in NAMED.values() for name in testee.formats} <= set(load_spec().formats)
+    assert {name for testee in named_testees() for name in testee.formats} <= set(load_spec().formats)

@@ -6,7 +6,6 @@ Run by `tox -e museum`, not with the other tests: it fetches old releases, and m
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from fnmatch import fnmatchcase
@@ -30,7 +29,6 @@ def results(exhibit, release, tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, *exhibit["tasks"]],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(HERE)},
         capture_output=True,
         text=True,
         check=False,

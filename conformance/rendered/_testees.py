@@ -1,0 +1,59 @@
+"""The page of named testees: a table for each library."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from endianproof.conformance.rendered._blocks import Heading, Page, Table, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from endianproof.conformance.named import Availability, NamedTestee
+    from endianproof.conformance.rendered._blocks import Block
+
+__all__ = ["testees_page"]
+
+_DOC = """Loaders and savers that endianproof knows by name: `pytest --loader=safetensors.torch.load_file`. A name
+stands for an entry point with its options, and brings the formats that it is made for and what it is given.
+`endianproof testees` lists them with what is installed where you are, `endianproof explain NAME` prints one.
+A library that is not in the table is named by its own path, `--loader=mypkg.load`."""
+_HAD = {
+    "wheel": "has it in its package index",
+    "guest": "has it from the guest's own packages",
+    "source": "has to compile it",
+}
+
+
+def _place(machine: str, place: Availability) -> str:
+    return f"{machine} {_HAD[place.by]}." if place.by else f"{machine} does not have it: {place.why}"
+
+
+def _arguments(testee: NamedTestee) -> str:
+    given = testee.gives or testee.takes
+    keywords = ", ".join(f"{key}={value!r}" for key, value in testee.keywords.items())
+    return f"{given}; {keywords}" if keywords else given
+
+
+def _library(ours: Sequence[NamedTestee]) -> Iterator[Block]:
+    first = ours[0]
+    yield Heading(2, first.library, first.library.replace("/", "-").strip("@").lower())
+    tried = f"{first.language}. Tried with {first.tried}. Documentation: {first.link}"
+    yield Text(tried)
+    rows = tuple(
+        (f"`--{one.option}={one.name}`", ", ".join(one.formats), _arguments(one), f"`{' '.join(one.needs)}`")
+        for one in ours
+    )
+    yield Table(("option", "formats", "is given", "needs"), rows)
+    places = [_place(*pair) for one in ours for pair in (("x86-64", one.x86_64), ("s390x", one.s390x))]
+    yield Text(" ".join(dict.fromkeys(places)))
+    for note in dict.fromkeys(one.note for one in ours if one.note):
+        whose = ", ".join(f"`{one.name}`" for one in ours if one.note == note)
+        yield Text(f"{whose}: {note}", "Note")
+
+
+def testees_page(found: Sequence[NamedTestee]) -> Page:
+    """The page that lists these entries, library by library, in their order."""
+    libraries = dict.fromkeys(one.library for one in found)
+    blocks = [block for name in libraries for block in _library([one for one in found if one.library == name])]
+    return Page("testees", "Named testees", (Text(" ".join(_DOC.split())), *blocks))
