@@ -103,9 +103,12 @@ def _python_launch(
     argv = ["python3" if guest is not None else sys.executable, str(TESTEE), *places, *options]
     side = f"guest {guest.name}'s packages" if guest is not None else f"the packages of {sys.executable}"
     looked = ", ".join(str(folder) for folder in folders)
-    advice = (
-        how_to_get(known, in_guest=guest is not None) if known else "--with=NAME==VERSION puts a package in front"
-    )
+    if known:
+        advice = how_to_get(known, in_guest=guest is not None)
+    else:
+        advice = "--with=NAME==VERSION puts a package in front"
+        if guest is not None:  # numpy, for one, has no wheel for s390x
+            advice += f", endianproof guest install {guest.name} python3-NAME adds one of Debian's"
     hint = f"modules are looked for in {looked}, then among {side}; {advice}"
     return _launch(argv, guest, what, hint)
 

@@ -13,7 +13,8 @@ from endianproof.qemu._guest import Guest, guest, guests
 from endianproof.qemu._launch import package_alone, programs_folder
 from endianproof.qemu._manage import install, leavings, other_trees, prune, remove
 from endianproof.qemu._store import cache_root, exclusive, remove_tree
-from endianproof.qemu._tools import emulator
+from endianproof.qemu._tree import tree_bytes
+from endianproof.qemu._way import ways
 from endianproof.qemu._wheels import WheelPlatform, build_wheel, host_platform, unpack_wheels
 
 __all__ = [
@@ -23,7 +24,6 @@ __all__ = [
     "WheelPlatform",
     "build_wheel",
     "cache_root",
-    "emulator",
     "exclusive",
     "guest",
     "guests",
@@ -37,5 +37,7 @@ __all__ = [
     "prune",
     "remove",
     "remove_tree",
+    "tree_bytes",
     "unpack_wheels",
+    "ways",
 ]

@@ -37,8 +37,9 @@ CAUSES = (
     Cause(
         r"Unable to locate package (?P<found>\S+)"
         r"|Package '?(?P<found2>[^\s']+)'? (?:is not available|has no installation candidate)",
-        "Debian {suite} has no package {found} for s390x, which the recipe of guest {name} asks for",
-        "correct the package's name in the recipe",
+        "Debian {suite} has no package {found} for s390x, which guest {name} is to have",
+        "correct the package's name, in the recipe or as it was given to guest install; "
+        "packages.debian.org/{suite} has the right ones",
     ),
     Cause(
         r"NO_PUBKEY|is not signed|couldn't be verified|The following signatures were invalid",
@@ -68,6 +69,12 @@ CAUSES = (
         "a download for guest {name} broke off or was not what the mirror announced ({found})",
         f"the mirror may be changing just now: wait some minutes, {RESUMES}; {MIRROR}",
         kind="network",
+    ),
+    Cause(
+        r"package cache file is corrupted|could not be parsed or opened|Problem with MergeList",
+        "the package lists that were downloaded for guest {name} are damaged",
+        "run it again: all downloads of this guest were removed, and will be fetched anew",
+        kind="damaged",
     ),
     Cause(
         r"dpkg-deb --fsys-tarfile failed|not a Debian format archive|(?P<found>dpkg-deb: error: .*)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,10 @@ class Guest:
             hint = f"remove {self.tree}, then run: endianproof guest setup {self.name}"
             raise GuestError(f"guest {self.name} is damaged: {error}", hint) from error
         return MappingProxyType(dict(facts))
+
+    def age(self) -> float:
+        """Seconds since it was set up. Raises OSError when it is not."""
+        return time.time() - (self.tree / FACTS).stat().st_mtime
 
     @property
     def python_version(self) -> str:

@@ -33,24 +33,35 @@ QEMU_VARIABLE = "ENDIANPROOF_QEMU"
 STARTED_BY = f'"${{{QEMU_VARIABLE}:?is not set: start this with endianproof guest exec}}"'
 
 # The host's settings for its own Python and libraries, which make no sense to another machine's.
-HOST_PYTHON = ("PYTHONHOME", "PYTHONPLATLIBDIR", "PYTHONPYCACHEPREFIX", "PYTHONEXECUTABLE", "QEMU_LD_PREFIX")
+HOST_PYTHON = ("PYTHONHOME", "PYTHONPLATLIBDIR", "PYTHONPYCACHEPREFIX", "PYTHONEXECUTABLE")
 # These the emulator itself may need: it keeps them, and does not pass them on.
 HOST_LOADER = ("LD_LIBRARY_PATH", "LD_PRELOAD", "LD_AUDIT")
 
 ELF_MAGIC = b"\x7fELF"
 ELF_HEADER_BYTES = 20
 BIG_ENDIAN_64 = b"\x02\x02"  # e_ident[4:6]: 64-bit, most significant byte first
-S390 = b"\x00\x16"  # e_machine, bytes 18 and 19, in the file's own byte order
+S390 = 22  # e_machine, bytes 18 and 19, in the file's own byte order
+MACHINES = {
+    3: "x86",
+    20: "ppc",
+    21: "ppc64",
+    S390: "s390 with 31 bits",
+    40: "arm",
+    62: "x86_64",
+    183: "aarch64",
+    243: "riscv",
+}
 
 
 def guest_environment(qemu: str, tree: Path, env: Mapping[str, str]) -> dict[str, str]:
     """Return the environment for a guest's process: `env` without what belongs to the host's Python.
 
-    A host's ~/.local has packages for the host, and the guest's Python would find them there.
+    A host's ~/.local has packages for the host, and the guest's Python would find them there. QEMU_LD_PREFIX is
+    for what the kernel starts by itself where binfmt_misc knows s390x: nobody gives that QEMU an -L.
     """
     kept = {name: value for name, value in env.items() if name not in HOST_PYTHON}
     path = f"{programs_folder(tree)}{os.pathsep}{env.get('PATH', os.defpath)}"
-    return {**kept, "PATH": path, "PYTHONNOUSERSITE": "1", QEMU_VARIABLE: qemu}
+    return {**kept, "PATH": path, "PYTHONNOUSERSITE": "1", "QEMU_LD_PREFIX": str(tree), QEMU_VARIABLE: qemu}
 
 
 def _interpreter(path: Path, first_line: bytes) -> list[str]:
@@ -97,15 +108,23 @@ def _program(tree: Path, name: str) -> list[str]:
         raise GuestError(f"{path} cannot be read: {error.strerror}") from error
     if head[:2] == b"#!":
         interpreter, *arguments = _interpreter(path, first_line.split(b"\n")[0])
-        return [*_program(tree, interpreter), *arguments, str(path)]
+        return [*_run_by(tree, interpreter, path), *arguments, str(path)]
     if head[:4] != ELF_MAGIC:
         raise GuestError(f"{path} is neither an ELF program nor a script with a #! line")
-    if head[4:6] != BIG_ENDIAN_64 or head[18:20] != S390:
+    machine = int.from_bytes(head[18:20], "big" if head[5:6] == BIG_ENDIAN_64[1:] else "little")
+    if head[4:6] != BIG_ENDIAN_64 or machine != S390:
         raise GuestError(
-            f"{path} is built for another machine than s390x",
+            f"{path} is built for {MACHINES.get(machine, 'another machine')}, not for s390x",
             "build it for s390x (Debian: gcc-s390x-linux-gnu), or name a program of the guest's",
         )
     return [str(path)]
+
+
+def _run_by(tree: Path, interpreter: str, script: Path) -> list[str]:
+    try:
+        return _program(tree, interpreter)
+    except GuestError as error:
+        raise GuestError(f"{script} is run by {error}", error.hint) from error
 
 
 def _emulated(tree: Path, program: Sequence[str]) -> list[str]:

@@ -100,6 +100,10 @@ def _complete_age(job: _Job) -> float | None:
         return None
 
 
+def _megabytes(count: int) -> str:
+    return f"{count / 10**6:.0f} MB"
+
+
 def _downloaded_bytes(job: _Job) -> int:
     return tree_bytes(job.downloads / "archives") if job.downloads.exists() else 0
 
@@ -147,6 +151,14 @@ def _mmdebstrap_argv(job: _Job, *, offline: bool) -> tuple[str, ...]:
     )
 
 
+def _enter(job: _Job, stage: str, *, offline: bool) -> None:
+    if stage == UNPACKING:
+        _complete_mark(job).write_text(job.recipe.digest, encoding="ascii")
+        job.say(f"{stage}: {_megabytes(_downloaded_bytes(job))}")
+    elif not (offline and stage == DOWNLOADING):
+        job.say(stage)
+
+
 def _unpack(job: _Job, *, offline: bool) -> None:
     """Run mmdebstrap once. Raises GuestError with the cause."""
     remove_tree(job.partial)
@@ -159,14 +171,11 @@ def _unpack(job: _Job, *, offline: bool) -> None:
         for beginning, text in STAGES.items():
             if line.startswith(beginning):
                 stage = text
-                if not offline or text != DOWNLOADING:
-                    job.say(stage)
-        if stage == UNPACKING:
-            _complete_mark(job).write_text(job.recipe.digest, encoding="ascii")
+                _enter(job, stage, offline=offline)
 
     def on_quiet() -> None:
         if stage == DOWNLOADING:
-            job.say(f"{stage}: {_downloaded_bytes(job) // 10**6} MB so far")
+            job.say(f"{stage}: {_megabytes(_downloaded_bytes(job))} so far")
 
     environment = {**os.environ, "LC_ALL": "C.UTF-8", "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
     argv = _mmdebstrap_argv(job, offline=offline)
@@ -177,7 +186,7 @@ def _unpack(job: _Job, *, offline: bool) -> None:
 
 
 def _failure(job: _Job, *, offline: bool) -> GuestError | None:
-    """Unpack once, and return what went wrong; a damaged download is not kept."""
+    """Unpack once, and return what went wrong; where a download is damaged, none is kept."""
     try:
         _unpack(job, offline=offline)
     except GuestError as error:
@@ -188,15 +197,20 @@ def _failure(job: _Job, *, offline: bool) -> GuestError | None:
 
 
 def _unpack_from_anywhere(job: _Job) -> None:
-    """Unpack from an earlier try's downloads where they will do, else from the mirror."""
+    """Unpack from an earlier try's downloads where they will do, else from the mirror: once more after damage."""
     age = _complete_age(job)
     ways = [False] if age is None else [True, False] if age < FRESH_SECONDS else [False, True]
     failure = None
-    for offline in ways:
+    damage = 0
+    while ways:
+        offline = ways.pop(0)
         job.say(f"{f'{failure}: ' if failure else ''}packages come from {SOURCES[offline]}")
         failure = _failure(job, offline=offline)
         if failure is None or failure.kind == "disk":
             break
+        if failure.kind == "damaged":
+            damage += 1
+            ways = [False] if damage == 1 else []
     if failure:
         raise failure
 
@@ -237,8 +251,8 @@ def _add_wheels(job: _Job, python: str, glibc: str) -> None:
         unpack_wheels(job.recipe.wheels, folder, where, wheels=wheels, keep_open=(job.lock,))
 
 
-def _complete(job: _Job) -> None:
-    """Take steps 2 to 4: from the unpacked packages to the tree's own name."""
+def _complete(job: _Job) -> int:
+    """Take steps 2 to 4: from the unpacked packages to the tree's own name. Returns the bytes that it takes."""
     finish_tree(job.partial)
     probed = _facts(job, ())
     glibc = probed["libc"].split()[-1]
@@ -247,9 +261,11 @@ def _complete(job: _Job) -> None:
         job.say(f"importing {', '.join(job.recipe.imports)} once, emulated: about half a minute")
     facts = _facts(job, job.recipe.imports)
     write_programs(job.partial, job.tree)
-    facts |= {"recipe": job.recipe.digest, "glibc": glibc, "bytes": tree_bytes(job.partial)}
+    size = tree_bytes(job.partial)
+    facts |= {"recipe": job.recipe.digest, "glibc": glibc, "bytes": size}
     (job.partial / FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     job.partial.rename(job.tree)
+    return size
 
 
 # --- all of it ------------------------------------------------------------------------------------
@@ -263,15 +279,16 @@ def _check_room(job: _Job) -> None:
 
 def _make(job: _Job) -> None:
     started = time.monotonic()
+    job.say(f"setting it up in {job.root}, which takes up to {job.recipe.disk_mb} MB there")
     try:
         remove_tree(job.partial)
         remove_tree(job.tree)  # nothing of ours leaves a tree without its facts there
         _check_room(job)
         _unpack_from_anywhere(job)
-        _complete(job)
+        size = _complete(job)
     finally:
         remove_tree(job.partial)
-    job.say(f"ready after {time.monotonic() - started:.0f} s, in {job.tree}")
+    job.say(f"ready after {time.monotonic() - started:.0f} s: {_megabytes(size)}, in {job.tree}")
 
 
 def set_up(recipe: Recipe, root: Path, tree: Path, qemu: str, progress: Callable[[str], None]) -> None:

@@ -11,7 +11,6 @@ from endianproof.qemu import (
     Guest,
     GuestError,
     cache_root,
-    emulator,
     guest,
     guests,
     install,
@@ -20,12 +19,15 @@ from endianproof.qemu import (
     programs_folder,
     prune,
     remove,
+    tree_bytes,
+    ways,
 )
 
 __all__ = ["command"]
 
 USAGE_ERROR = 2
 SHOWN = ("numpy", "safetensors", "torch")
+UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"))
 # A program's own options are not ours.
 PASSED_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
@@ -90,6 +92,7 @@ def setup(names: tuple[str, ...]) -> None:
     """
     for one in [guest(name) for name in names]:
         _tell(one, one.setup(_say))
+    _tell_ways()
 
 
 @command.command(name="list")
@@ -99,8 +102,12 @@ def list_guests() -> None:
         names = " ".join((name, *(f"({alias})" for alias in one.aliases)))
         click.echo(f"{names:<18} {_described(one) if one.is_ready() else 'not set up'}")
     for path in other_trees():
-        click.echo(f"another recipe's, or unfinished; endianproof guest prune removes it: {path}")
-    click.echo(f"kept in {cache_root()}; run by {emulator()}, without binfmt_misc or a user namespace")
+        size = _megabytes(tree_bytes(path))
+        click.echo(f"another recipe's, or unfinished; endianproof guest prune removes it: {path}, {size}")
+    if fetched := sum(map(tree_bytes, leavings())):
+        click.echo(f"also fetched, and removed by endianproof guest prune --all: {_megabytes(fetched)}")
+    click.echo(f"kept in {cache_root()}")
+    _tell_ways()
 
 
 @command.command(name="install")
@@ -163,7 +170,7 @@ def prune_trees(*, everything: bool, dry_run: bool) -> None:
     """
     folders = [*other_trees(), *(leavings() if everything else ())]
     for path in folders:
-        click.echo(f"{'would remove' if dry_run else 'removing'} {path}")
+        click.echo(f"{'would remove' if dry_run else 'removing'} {path}, {_megabytes(tree_bytes(path))}")
     if not folders:
         click.echo("there is nothing to remove")
     elif not dry_run:
@@ -176,6 +183,12 @@ def _ready(name: str) -> Guest:
     return one
 
 
+def _tell_ways() -> None:
+    direct, others = ways()
+    click.echo(f"run by {direct}")
+    click.echo(f"what a guest's program starts itself runs {others}")
+
+
 def _tell(one: Guest, tree: object) -> None:
     click.echo(f"{one.name}: {_described(one)}, in {tree}")
 
@@ -185,4 +198,13 @@ def _described(one: Guest) -> str:
     facts = one.facts()
     versions = facts["packages"].items()
     packages = [f"{name} {version}" for name, version in versions if name in SHOWN]
-    return ", ".join(["s390x, big-endian", f"Python {facts['python']}", *packages, _megabytes(facts["bytes"])])
+    sizes = [_megabytes(facts["bytes"]), f"set up {_ago(one.age())}"]
+    return ", ".join(["s390x, big-endian", f"Python {facts['python']}", *packages, *sizes])
+
+
+def _ago(seconds: float) -> str:
+    """How long ago, in the largest unit of which at least two have passed."""
+    for unit, name in UNITS:
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.0f} {name} ago"
+    return "just now"

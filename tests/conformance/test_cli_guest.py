@@ -32,6 +32,7 @@ def make_ready(monkeypatch, ready=lambda _: True):
     facts = {"python": "3.13", "bytes": 612_000_000, "packages": {"torch": "2.6.0", "safetensors": "0.4.5"}}
     monkeypatch.setattr(Guest, "is_ready", ready)
     monkeypatch.setattr(Guest, "facts", lambda _: facts)
+    monkeypatch.setattr(Guest, "age", lambda _: 0.0)
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
@@ -69,7 +70,38 @@ def test_list_shows_every_guest_and_where_they_are_kept(cache):
     assert [line.split()[0] for line in lines[:3]] == ["bookworm", "forky", "trixie"]
     assert all("not set up" in line for line in lines[:3])
     assert "(s390x)" in lines[2]
-    assert lines[-1].startswith(f"kept in {cache}; run by ")
+    assert lines[3] == f"kept in {cache}"
+
+
+def test_list_says_which_way_programs_run(cache):
+    *_, direct, others = run("guest", "list").output.splitlines()
+    assert (f"run by {qemu.ways()[0]}", f"what a guest's program starts itself runs {qemu.ways()[1]}") == (
+        direct,
+        others,
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (119, "just now"),
+        (120, "2 minutes ago"),
+        (7199, "120 minutes ago"),
+        (7200, "2 hours ago"),
+        (9e5, "10 days ago"),
+    ],
+)
+def test_list_says_how_long_ago_a_guest_was_set_up(cache, monkeypatch, seconds, said):
+    make_ready(monkeypatch)
+    monkeypatch.setattr(Guest, "age", lambda _: seconds)
+    assert f", set up {said}\n" in run("guest", "list").output
+
+
+def test_list_shows_what_was_fetched_and_can_be_fetched_again(cache):
+    archives = cache / "downloads" / "trixie" / "archives"
+    archives.mkdir(parents=True)
+    (archives / "a.deb").write_bytes(bytes(5_000_000))
+    assert "removed by endianproof guest prune --all: 5 MB\n" in run("guest", "list").output
 
 
 def test_list_shows_what_is_in_a_guest(cache, monkeypatch):
@@ -178,7 +210,7 @@ def test_remove_says_what_became_free(cache):
 def test_prune_removes_other_trees_and_says_so_first(cache):
     tree = cache / "guests" / "trixie-0123456789ab"
     tree.mkdir(parents=True)
-    assert f"would remove {tree}" in run("guest", "prune", "--dry-run").output
+    assert f"would remove {tree}, 0 MB" in run("guest", "prune", "--dry-run").output
     assert tree.is_dir()
     assert f"removing {tree}" in run("guest", "prune").output
     assert not tree.exists()

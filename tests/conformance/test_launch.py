@@ -55,6 +55,12 @@ def test_a_guest_runs_its_own_python(tmp_path):
     assert launch.env["EMULATED"] == "1"
 
 
+def test_what_a_guest_lacks_debian_may_have(tmp_path):
+    there = python_testee("mypkg.load", "path", [], FakeGuest(tmp_path), None)
+    assert there.hint.endswith("endianproof guest install fake python3-NAME adds one of Debian's")
+    assert "guest install" not in python_testee("mypkg.load", "path", [], None, None).hint
+
+
 def test_folders_that_the_guest_has_too_are_the_hosts(tmp_path, monkeypatch):
     tree = tmp_path / "tree"
     shared, own = tmp_path / "shared", tmp_path / "own"

@@ -23,6 +23,12 @@ FETCH = "E: Failed to fetch http://mirror/dists/trixie/InRelease  "
         ("E: Unable to locate package python3-nosuch", "no package python3-nosuch", "recipe", ""),
         ("E: Package 'libx' has no installation candidate", "no package libx for s390x", "recipe", ""),
         ("dpkg-deb: error: lzma error: unexpected end", "is damaged", "fetched anew", "damaged"),
+        (
+            "E: LZ4F: x Unexpected end of file\nE: The package cache file is corrupted",
+            "lists",
+            "anew",
+            "damaged",
+        ),
         ("E: dpkg-deb --fsys-tarfile failed: 512", "is damaged", "fetched anew", "damaged"),
         ("  Write error - write (28: No space left on device)\nE: Hash Sum mismatch", "7 MB free", "disk", "disk"),
         ("E: something new\nI: main() received signal PIPE", "E: something new", "report it", ""),

@@ -16,6 +16,7 @@ from endianproof.qemu._launch import guest_argv, guest_environment, programs_fol
 S390X = b"\x7fELF\x02\x02\x01" + bytes(9) + b"\x00\x02\x00\x16" + bytes(44)
 X86_64 = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\x3e\x00" + bytes(44)
 BIG_ENDIAN_PPC = b"\x7fELF\x02\x02\x01" + bytes(9) + b"\x00\x02\x00\x15" + bytes(44)
+PDP_10 = b"\x7fELF\x02\x02\x01" + bytes(9) + b"\x00\x02\x00\x40" + bytes(44)
 S390_31_BIT = b"\x7fELF\x01\x02\x01" + bytes(9) + b"\x00\x02\x00\x16" + bytes(32)
 
 
@@ -79,11 +80,20 @@ def test_a_script_of_the_guests_is_run_by_its_interpreter(tree):
     assert program(tree, "tool", "x") == expected
 
 
-@pytest.mark.parametrize("content", [X86_64, BIG_ENDIAN_PPC, S390_31_BIT])
-def test_a_program_for_another_machine_is_refused(tree, tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "machine"),
+    [
+        (X86_64, "x86_64"),
+        (BIG_ENDIAN_PPC, "ppc64"),
+        (S390_31_BIT, "s390 with 31 bits"),
+        (PDP_10, "another machine"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_program_for_another_machine_is_refused(tree, tmp_path, content, machine):
     loader = tmp_path / "loader"
     loader.write_bytes(content)
-    with pytest.raises(GuestError, match="loader is built for another machine than s390x") as caught:
+    with pytest.raises(GuestError, match=f"loader is built for {machine}, not for s390x") as caught:
         program(tree, str(loader))
     assert "gcc-s390x-linux-gnu" in caught.value.hint
 
@@ -102,6 +112,12 @@ def test_a_script_without_interpreter_is_refused(tree, tmp_path, first_line):
         program(tree, str(tmp_path / "loader"))
 
 
+def test_a_script_whose_interpreter_the_guest_lacks_says_both(tree, tmp_path):
+    (tmp_path / "compiler").write_text("#!/bin/sh\nexec /usr/bin/mono\n")
+    with pytest.raises(GuestError, match="compiler is run by sh: there is no such program in the guest"):
+        program(tree, str(tmp_path / "compiler"))
+
+
 @pytest.mark.parametrize("name", ["ruby", "./ruby", "/usr/bin/ruby-9"])
 def test_a_program_that_is_nowhere_is_named(tree, name):
     with pytest.raises(GuestError, match="there is no such program") as caught:
@@ -112,7 +128,8 @@ def test_a_program_that_is_nowhere_is_named(tree, name):
 def test_the_hosts_python_settings_do_not_reach_the_guest():
     env = {"PYTHONHOME": "/h", "PYTHONPYCACHEPREFIX": "/c", "PYTHONPATH": "/kept", "HOME": "/home/me"}
     given = guest_environment("qemu", Path("/tree"), env)
-    assert given.keys() == {"PYTHONPATH", "HOME", "PYTHONNOUSERSITE", "PATH", "ENDIANPROOF_QEMU"}
+    ours = {"PYTHONNOUSERSITE", "PATH", "ENDIANPROOF_QEMU", "QEMU_LD_PREFIX"}
+    assert given.keys() == {"PYTHONPATH", "HOME", *ours}
     assert (given["PYTHONPATH"], given["HOME"]) == ("/kept", "/home/me")
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from endianproof.conformance.overlay import overlay
 from endianproof.qemu import guest
+from endianproof.qemu._tools import QEMU
 
 pytestmark = pytest.mark.guest
 
@@ -56,6 +57,14 @@ if __name__ == "__main__":
         print(said, end="", flush=True)
 """
     assert output(trixie, "python3", "-c", code) == "spawned\nbig\nbig\n"
+
+
+def test_what_the_kernel_starts_by_itself_finds_the_guests_libraries(trixie):
+    """Where binfmt_misc knows s390x: the kernel gives QEMU the program's path, and no -L."""
+    argv = [QEMU.find(), str(trixie.tree / "usr" / "bin" / "python3"), "-c", "import sys; print(sys.byteorder)"]
+    env = trixie.environment(os.environ)
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=True)
+    assert done.stdout == "big\n"
 
 
 def test_it_lists_the_hosts_temporary_files(trixie):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shutil
 import threading
 
@@ -170,6 +171,32 @@ def test_a_damaged_download_is_not_kept(small, cache, monkeypatch):
     with pytest.raises(GuestError, match="is damaged"):
         small.setup(ignore)
     assert not (cache / "downloads" / "trixie").exists()
+
+
+def test_damage_is_fetched_anew_once_and_not_for_ever(small, programs, monkeypatch):
+    failing(monkeypatch, online="E: The package cache file is corrupted")
+    said = []
+    with pytest.raises(GuestError, match="lists that were downloaded for guest trixie are damaged"):
+        small.setup(said.append)
+    assert len(programs.runs()) == 2
+    assert sum("packages come from the mirror" in text for text in said) == 2
+
+
+def test_after_damage_the_mirror_is_asked_and_not_the_downloads_that_are_gone(small, cache, programs, monkeypatch):
+    small.setup(ignore)
+    shutil.rmtree(small.tree)
+    age(cache, FRESH_SECONDS + 60)
+    failing(monkeypatch, online="E: dpkg-deb --fsys-tarfile failed: 512", offline="E: Unable to locate package x")
+    with pytest.raises(GuestError, match="a downloaded package of guest trixie is damaged"):
+        small.setup(ignore)
+    assert ["--skip=update" in run for run in programs.runs()] == [False, False, False]
+
+
+def test_what_it_takes_is_said_first_and_last(small, cache):
+    said = []
+    small.setup(said.append)
+    assert said[0] == f"guest trixie: setting it up in {cache}, which takes up to 1 MB there"
+    assert re.fullmatch(rf"guest trixie: ready after \d+ s: 0 MB, in {re.escape(str(small.tree))}", said[-1])
 
 
 def age(cache, seconds):
