@@ -45,7 +45,7 @@ class FormatError(ValueError):
     """The file is no safetensors file."""
 
 
-def _need(fact: bool, otherwise: str) -> None:  # noqa: FBT001
+def _need(fact: bool, otherwise: str) -> None:
     if not fact:
         raise FormatError(otherwise)
 
