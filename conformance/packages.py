@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from endianproof.qemu import Guest, WheelPlatform
 
-__all__ = ["OverlayError", "Request", "parse", "request_of"]
+__all__ = ["OverlayError", "Request", "from_folder", "parse", "request_of"]
 
 EXAMPLE = "write it as safetensors==0.4.2, as a range: safetensors<0.5, or as a path: . or dist/mypkg.whl"
 
@@ -86,6 +86,12 @@ def parse(text: str) -> Requirement | _Local:
         unwanted = "a URL" if requirement.url else "a condition"
         raise OverlayError(f"{text!r} has {unwanted}; only a name and versions are taken", EXAMPLE)
     return requirement
+
+
+def from_folder(text: str, folder: Path) -> str:
+    """The same package, a project or wheel by its whole path where it was named from this folder."""
+    match = LOCAL.fullmatch(text)
+    return f"{folder / Path(match['path']).expanduser()}{text[match.end('path') :]}" if match else text
 
 
 def _local(path: Path, extras: str) -> _Local:

@@ -6,13 +6,10 @@ a testee of its own, and the controller gathers what the workers' reports say.
 
 from __future__ import annotations
 
-import functools
-import signal
 import sys
-import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -26,13 +23,13 @@ from endianproof.conformance.items import FormatCollector, TaskItem
 from endianproof.conformance.large import at_hand
 from endianproof.conformance.report import document, write_report
 from endianproof.conformance.settings import Settings, choose, read_settings
+from endianproof.conformance.signals import heed
 from endianproof.conformance.starting import preflight, start
 from endianproof.conformance.summary import Result, Summary
 from endianproof.conformance.tasks import OPS, counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import FrameType
 
     from endianproof.conformance.baseline import Baseline
     from endianproof.conformance.examine import Testee
@@ -51,28 +48,12 @@ HINTS = {
 PROVES_NOTHING = "even the plainest {name} file is refused: that invalid ones are refused, too, proves nothing"
 
 
-def _end_like_an_interruption(number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt(signal.Signals(number).name)
-
-
-def _heed(config: pytest.Config, number: signal.Signals) -> None:
-    """Have a signal that would kill pytest end the run as Ctrl-C does: the testee ends too, nothing is left."""
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(number) is signal.SIG_DFL:
-        signal.signal(number, _end_like_an_interruption)
-        config.add_cleanup(functools.partial(_leave, number))
-
-
-def _leave(number: signal.Signals) -> None:
-    signal.signal(number, signal.SIG_DFL)
-
-
 def begin(config: pytest.Config) -> None:
     """Make this pytest run a conformance run. Raises pytest.UsageError for options that cannot be followed."""
     ids, _ = choose(config)
     run = ConformanceRun(config, read_settings(config, ids))
     config.add_cleanup(run.close)
-    for number in (signal.SIGTERM, signal.SIGHUP):  # what CI systems and closed terminals send
-        _heed(config, number)
+    heed(config)
     config.pluginmanager.register(run, "endianproof-run")
     if (wish := run.settings.exploring) is not None:
         from endianproof.conformance.exploring.items import ExploreRun  # noqa: PLC0415 - Hypothesis, only if asked

@@ -31,6 +31,9 @@ COMMANDS: Mapping[str, LazyCommand] = {
     "guest": LazyCommand(
         "endianproof.conformance.cli.guest", "Set up, list and use the emulated big-endian systems."
     ),
+    "matrix": LazyCommand(
+        "endianproof.conformance.cli.matrix", "Run testees, versions and guests as one YAML file says."
+    ),
     "run": LazyCommand(
         "endianproof.conformance.cli.run", "Test a loader or a saver: pytest, with the same options."
     ),

@@ -1,0 +1,124 @@
+"""Which cells are to be run, by which commands, and which have a record that still speaks of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from endianproof import __version__
+from endianproof.conformance.matrix._cell import HOST
+from endianproof.conformance.matrix._document import MatrixError
+from endianproof.conformance.matrix._job import PASSED, VERSION, Job
+from endianproof.qemu import guest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from endianproof.conformance.matrix._cell import Cell
+
+    Record = Mapping[str, Any]
+
+__all__ = ["Plan", "make_plan", "read_records"]
+
+# As `endianproof run` does: by its entry point's name, so that it is found and loaded just once.
+PYTEST = (sys.executable, "-m", "pytest", "-p", "endianproof", "-p", "no:cacheprovider")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Jobs in the order in which they start, and the records, by cell, that stand for the others."""
+
+    jobs: tuple[Job, ...]
+    kept: Mapping[str, Record]
+
+
+def _place(cell: Cell, folder: Path) -> Path:
+    return folder / f"{cell.id}.json"
+
+
+def _record(path: Path) -> Record | None:
+    """A record; None where there is none, or a file that is none of this version."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and found.get("cell") == VERSION else None
+
+
+def read_records(cells: Iterable[Cell], folder: Path) -> dict[str, Record]:
+    """The records in a folder by cell, of those that are still defined as they were then. Raises MatrixError."""
+    try:
+        found = {cell.id: (cell, _record(_place(cell, folder))) for cell in cells}
+    except OSError as error:
+        raise MatrixError(f"the record {error.filename} cannot be read: {error.strerror}") from error
+    return {
+        name: record
+        for name, (cell, record) in found.items()
+        if record is not None and record["definition"] == cell.definition()
+    }
+
+
+def _environment() -> list[str]:
+    """What is installed here, for what a cell takes from it."""
+    found = {f"{one.metadata['Name']}=={one.version}" for one in metadata.distributions()}
+    return [platform.python_version(), *sorted(found)]
+
+
+def _fingerprint(cell: Cell, argv: Sequence[str], environment: Sequence[str]) -> str:
+    """A digest of all that a cell's result depends on, but the code of projects and testees themselves."""
+    baseline = cell.testee.options.get("baseline")
+    parts = {
+        "definition": cell.definition(),
+        "options": list(argv[len(PYTEST) :]),
+        "endianproof": __version__,
+        "baseline": (cell.folder / baseline).read_text(encoding="utf-8") if baseline else "",
+        "guest": guest(cell.guest).tree.name if cell.guest != HOST else "",
+        "environment": list(environment),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _job(
+    cell: Cell, folder: Path, passed_on: Sequence[str], environment: Sequence[str], addopts: str | None
+) -> Job:
+    argv = (*PYTEST, *cell.pytest_options(), *passed_on)
+    head = {
+        "cell": VERSION,
+        "id": cell.id,
+        "matrix": cell.matrix,
+        "definition": cell.definition(),
+        "fingerprint": _fingerprint(cell, argv, environment),
+        "endianproof": __version__,
+    }
+    return Job(cell.id, argv, str(Path.cwd()), addopts, str(_place(cell, folder)), head)
+
+
+def make_plan(
+    cells: Sequence[Cell], folder: Path, passed_on: Sequence[str], *, resume: bool, again_failed: bool
+) -> Plan:
+    """Plan the runs of cells that are not excluded.
+
+    With `resume`, a cell is kept whose record in `folder` has the fingerprint that it would get now; with
+    `again_failed` only if it passed. Emulated cells, the slowest, start first. Raises MatrixError, and GuestError.
+    """
+    environment, addopts = _environment(), os.environ.get("PYTEST_ADDOPTS")
+    ordered = sorted((cell for cell in cells if not cell.excluded), key=lambda cell: cell.guest == HOST)
+    jobs = [_job(cell, folder.resolve(), passed_on, environment, addopts) for cell in ordered]
+    records = read_records(ordered, folder) if resume else {}
+    kept = {
+        job.id: records[job.id]
+        for job in jobs
+        if job.id in records
+        and records[job.id]["fingerprint"] == job.head["fingerprint"]
+        and (records[job.id]["verdict"] == PASSED or not again_failed)
+    }
+    return Plan(tuple(job for job in jobs if job.id not in kept), kept)

@@ -1,0 +1,31 @@
+"""Signals that would kill pytest end its run as Ctrl-C does: testees end too, and nothing is left half-made."""
+
+from __future__ import annotations
+
+import functools
+import signal
+import threading
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    import pytest
+
+__all__ = ["heed"]
+
+
+def _end_like_an_interruption(number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+def _leave(number: signal.Signals) -> None:
+    signal.signal(number, signal.SIG_DFL)
+
+
+def heed(config: pytest.Config) -> None:
+    """Heed what CI systems and closed terminals send, until pytest ends."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _end_like_an_interruption)
+            config.add_cleanup(functools.partial(_leave, number))
