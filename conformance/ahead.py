@@ -36,6 +36,9 @@ class Ahead:
         future = early[1] if early and early[0] is task else self._thread.submit(observe, task, self._testee)
         try:
             return future.result()
+        except KeyboardInterrupt:
+            self._testee.interrupt()  # the run is over: nobody waits for what is under way
+            raise
         finally:
             if following is not None:
                 self._early = following, self._thread.submit(observe, following, self._testee)

@@ -126,7 +126,7 @@ def test_a_run_that_is_terminated_ends_its_testee_says_so_and_leaves_no_baseline
         time.sleep(0.1)
     children = _testees(process.pid)
     process.terminate()
-    process.communicate(timeout=60)
+    process.communicate(timeout=30)  # of the 60 that a request may take
     assert process.returncode == pytest.ExitCode.INTERRUPTED
     assert children
     assert not any(Path(f"/proc/{child}").exists() for child in children)
