@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from endianproof.conformance.launch import Launch
+    from endianproof.conformance.limits import Allowance
 
 __all__ = ["Child", "ChildEndedError"]
 
@@ -62,30 +63,41 @@ def _end(process: subprocess.Popen[bytes], owner: int) -> int:
 
 @dataclass(frozen=True)
 class _Memory:
-    """What a process holds, in bytes: `resident` without mapped files, and `data`, all that it may write to."""
+    """What a process holds, in bytes: `resident` without mapped files, `data` that it may write, all `mapped`."""
 
     resident: int = 0
     data: int = 0
+    mapped: int = 0
 
     @classmethod
     def of(cls, pid: int) -> _Memory:
         with contextlib.suppress(OSError, ValueError, IndexError), Path(f"/proc/{pid}/statm").open("rb") as file:
             pages = [int(field) for field in file.read().split()]
-            return cls((pages[1] - pages[2]) * PAGE, pages[5] * PAGE)
+            return cls((pages[1] - pages[2]) * PAGE, pages[5] * PAGE, pages[0] * PAGE)
         return cls()
 
 
 def _soft_limit(pid: int, kind: int, value: int) -> None:
     with contextlib.suppress(OSError):  # gone already, or a system that does not let us: the watching remains
         _, hard = resource.prlimit(pid, kind)
-        soft = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.prlimit(pid, kind, (soft, hard))
+        resource.prlimit(pid, kind, (_at_most(value, hard), hard))
+
+
+def _hard_limit(pid: int, kind: int, value: int) -> None:
+    """As above, and for good: runtimes (Java's, Go's) raise some limits by themselves as far as they may."""
+    with contextlib.suppress(OSError):
+        _, hard = resource.prlimit(pid, kind)
+        resource.prlimit(pid, kind, (_at_most(value, hard), _at_most(value, hard)))
+
+
+def _at_most(value: int, hard: int) -> int:
+    return value if hard == resource.RLIM_INFINITY else min(value, hard)
 
 
 class Child:
-    """A running process. Not for use by two threads, but for `interrupt`."""
+    """A running process, which may have so many files open. Not for use by two threads, but for `interrupt`."""
 
-    def __init__(self, launch: Launch) -> None:
+    def __init__(self, launch: Launch, open_files: int | None = None) -> None:
         self._process = subprocess.Popen(
             launch.argv,
             stdin=subprocess.PIPE,
@@ -116,34 +128,32 @@ class Child:
         )  # Linux counts it as the child's
         self._before = _Memory()
         self._allowance = 0
+        self._emulated = launch.emulated
         _soft_limit(self.pid, resource.RLIMIT_CORE, 0)  # a crash leaves no file where the user stands
+        if open_files is not None:
+            _hard_limit(self.pid, resource.RLIMIT_NOFILE, open_files)
 
     def exchange(
-        self,
-        request: bytes,
-        seconds: float,
-        allowance: int,
-        reply_limit: int,
-        is_news: Callable[[bytes], bool] = lambda _line: False,
+        self, request: bytes, allowed: Allowance, is_news: Callable[[bytes], bool] = lambda _line: False
     ) -> bytes:
         """Send one line and return the one that answers it, without its newline.
 
-        `allowance` is the bytes of memory that the process may add meanwhile, `reply_limit` the longest answer.
         Lines before it that `is_news` takes for no answer are passed over. Raises ChildEndedError when there is
         no answer; the process is gone then.
         """
         self._drain()
         self._tail.clear()
-        self._limit_memory(allowance)
+        self._limit_memory(allowed.memory)
+        _soft_limit(self.pid, resource.RLIMIT_FSIZE, allowed.file)
         now = time.monotonic()
-        deadline, look = now + seconds, now + TICK
+        deadline, look = now + allowed.seconds, now + TICK
         unsent = self._write(memoryview(request))
         while True:
             while not unsent and (line := self._line()) is not None:
                 if not is_news(line):
                     return line
-            if len(self._received) > reply_limit:
-                self._give_up(OutcomeKind.PROTOCOL_ERROR, f"a reply of more than {reply_limit} bytes")
+            if len(self._received) > allowed.reply:
+                self._give_up(OutcomeKind.PROTOCOL_ERROR, f"a reply of more than {allowed.reply} bytes")
             if self._wait(max(0.0, min(look, deadline) - time.monotonic()), writing=bool(unsent)):
                 unsent = self._write(unsent)
             now = time.monotonic()
@@ -151,7 +161,7 @@ class Child:
                 self._look()
                 look = now + TICK
             if now >= deadline:
-                self._give_up(OutcomeKind.TIMED_OUT, f"no reply within {seconds:g} seconds")
+                self._give_up(OutcomeKind.TIMED_OUT, f"no reply within {round(allowed.seconds, 1):g} seconds")
 
     def _line(self) -> bytes | None:
         """The first whole line that was received and not yet returned, without its newline."""
@@ -203,14 +213,18 @@ class Child:
     def _limit_memory(self, allowance: int) -> None:
         """Let the kernel refuse what goes far past the allowance.
 
-        Twice the allowance, because the first line is `_look`: at its limit QEMU, which the kernel cannot tell
-        from the program it emulates, spins. RLIMIT_DATA and not RLIMIT_AS: mapped files and libraries, and address
-        space that is only reserved (CUDA, malloc's arenas), are no memory eaten.
+        Twice the allowance, because the first line is `_look`. RLIMIT_DATA and not RLIMIT_AS: mapped files and
+        libraries, and address space that is only reserved (CUDA, malloc's arenas), are no memory eaten.
+
+        QEMU is another matter. It lays a guest's memory over address space that it reserved, which Linux allows
+        past RLIMIT_DATA; the next allocation of QEMU's own fails then, and it spins. RLIMIT_AS stops the
+        reservation, and the guest's program is told that there is no memory, as it would be here.
         """
-        self._before = _Memory.of(self.pid)
+        before = self._before = _Memory.of(self.pid)
         self._allowance = allowance
-        if self._before.data:
-            _soft_limit(self.pid, resource.RLIMIT_DATA, self._before.data + 2 * allowance)
+        kind, held = (resource.RLIMIT_AS, before.mapped) if self._emulated else (resource.RLIMIT_DATA, before.data)
+        if held:
+            _soft_limit(self.pid, kind, held + 2 * allowance)
 
     def _write(self, data: memoryview) -> memoryview:
         """Write what the pipe takes, and return the rest. A process that reads no more will be seen otherwise."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from endianproof.conformance.child import Child, ChildEndedError
 from endianproof.conformance.launch import TesteeStartError
-from endianproof.conformance.limits import LARGE, Limits
+from endianproof.conformance.limits import Limits
 from endianproof.conformance.mark import Mark
 from endianproof.conformance.messages import (
     MessageError,
@@ -42,12 +42,13 @@ __all__ = ["Limits", "TesteeProcess", "TesteeStartError"]
 
 HELLO = encode({"op": "hello", "protocol": 1})
 BYE = encode({"op": "bye"})
-HELLO_LIMIT = 1 << 20  # bytes of the longest reply to hello
-REPLY_FLOOR = 256 << 20  # bytes of the longest reply to a load, whatever its file's size
-REPLY_PER_FILE_BYTE = 16
 
 # Outcomes after which the process is replaced, though it answered: what it holds, or says, cannot be relied on.
 SPOILED = {OutcomeKind.OUT_OF_MEMORY, OutcomeKind.PROTOCOL_ERROR}
+
+
+# What a limit can bring about: a refusal with the system's words, or an end.
+TROUBLE = {OutcomeKind.REJECTED, OutcomeKind.CRASHED, OutcomeKind.TIMED_OUT, OutcomeKind.OUT_OF_MEMORY}
 
 
 class TesteeProcess:
@@ -83,7 +84,9 @@ class TesteeProcess:
             return
         self._mark = self._mark or Mark()
         try:
-            self._child = Child(replace(self._launch, env={**self._launch.env, **self._mark.environment}))
+            self._child = Child(
+                replace(self._launch, env={**self._launch.env, **self._mark.environment}), self._limits.open_files
+            )
         except OSError as error:
             message = f"{self._launch.what}: {self._launch.argv[0]} cannot be started: {error.strerror}"
             raise TesteeStartError(message, self._launch.hint) from error
@@ -165,7 +168,8 @@ class TesteeProcess:
         if outcome.kind in SPOILED:
             self._drop()
         ran_code = self._mark is not None and self._mark.take()
-        return replace(outcome, ran_code=True) if ran_code else outcome
+        limit = self._limits.met_by(outcome) if outcome.kind in TROUBLE else ""
+        return replace(outcome, ran_code=ran_code, limit=limit) if ran_code or limit else outcome
 
     def close(self) -> None:
         """End the process, and all that it started, if it is running."""
@@ -206,11 +210,7 @@ class TesteeProcess:
             return done is not None
 
         line = child.exchange(
-            encode({"op": request["op"], "id": request_id, **request}),
-            self._limits.seconds(size),
-            self._limits.memory(size),
-            REPLY_FLOOR + REPLY_PER_FILE_BYTE * min(size, LARGE),
-            is_news,
+            encode({"op": request["op"], "id": request_id, **request}), self._limits.for_request(size), is_news
         )
         try:
             outcome, samples = read(line, request_id)
@@ -222,13 +222,14 @@ class TesteeProcess:
     def _introduce(self, child: Child) -> TesteeInfo:
         what, hint = self._launch.what, self._launch.hint
         try:
-            line = child.exchange(HELLO, self._limits.start_seconds, self._limits.start_memory, HELLO_LIMIT)
+            line = child.exchange(HELLO, self._limits.to_start())
             answer = read_hello(line)
             if isinstance(answer, tuple):
                 _prove(answer[1])
                 return answer[0]
         except ChildEndedError as ended:
-            raise TesteeStartError(f"{what}: the testee did not answer hello: {ended}", hint) from ended
+            late = f"; {self._limits.twice('start_timeout')}" if ended.kind is OutcomeKind.TIMED_OUT else ""
+            raise TesteeStartError(f"{what}: the testee did not answer hello: {ended}{late}", hint) from ended
         except MessageError as error:
             raise TesteeStartError(f"{what}: {error}", hint) from error
         raise TesteeStartError(f"{what} cannot be imported: {answer['type']}: {answer['message']}", hint)

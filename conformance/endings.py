@@ -95,7 +95,7 @@ def ended_badly(outcome: Outcome, which: str, endings: Endings) -> Judgement:
     return Judgement(
         finding,
         f"{which} {what}: {reason}" if reason else f"{which} {what}",
-        (*said(outcome.message, "loader" if endings is LOADER_ENDINGS else "saver"), ("what to do", advice)),
+        (*said(outcome, "loader" if endings is LOADER_ENDINGS else "saver"), ("what to do", advice)),
         group=f"{which} {what}",
     )
 
@@ -106,10 +106,11 @@ def first_line(message: str) -> str:
     return first if len(first) <= LONGEST_QUOTE else f"{first[:LONGEST_QUOTE]}..."
 
 
-def said(message: str, who: str) -> tuple[tuple[str, str], ...]:
-    """A library's words in full, where the headline has only the first line of them."""
-    text = TERMINAL_CODE.sub("", message).strip()
-    return ((f"{who} said", text),) if text != first_line(message) else ()
+def said(outcome: Outcome, who: str) -> tuple[tuple[str, str], ...]:
+    """A library's words in full, where the headline has only their first line, and the limit that was met."""
+    text = TERMINAL_CODE.sub("", outcome.message).strip()
+    words = ((f"{who} said", text),) if text != first_line(outcome.message) else ()
+    return (*words, ("limit", outcome.limit)) if outcome.limit else words
 
 
 def refusal_of(outcome: Outcome) -> str:

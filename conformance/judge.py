@@ -118,7 +118,7 @@ def _valid_refused(trial: Trial) -> Judgement:
         Finding.VALID_REFUSED,
         f"a valid file was refused{pinned}: {refusal}",
         (
-            *said(trial.first.message, "loader"),
+            *said(trial.first, "loader"),
             ("file", f"{trial.vector.size} bytes, {_contents(trial.vector)}"),
             (
                 "what to do",

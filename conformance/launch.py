@@ -57,13 +57,17 @@ class TesteeStartError(Exception):
 
 @dataclass(frozen=True)
 class Launch:
-    """One process to start. `what` is the option that asked for it; `hint` what to try when it does not start."""
+    """One process to start. `what` is the option that asked for it; `hint` what to try when it does not start.
+
+    `emulated` says that the process is QEMU, and the program one of a guest's.
+    """
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
     cwd: Path
     what: str
     hint: str = ""
+    emulated: bool = False
 
 
 def _seen_from(guest: GuestLike | None, folder: Path) -> str:
@@ -79,7 +83,7 @@ def _launch(argv: Sequence[str], guest: GuestLike | None, what: str, hint: str) 
     if guest is not None:
         env.pop("PYTHONPATH", None)  # its folders come last in a guest: they may hold packages built for the host
         argv, env = guest.command(argv, env)
-    return Launch(tuple(argv), env, Path.cwd(), what, hint)
+    return Launch(tuple(argv), env, Path.cwd(), what, hint, emulated=guest is not None)
 
 
 def _python_path() -> list[Path]:

@@ -48,7 +48,8 @@ class Outcome:
     `error_type` and `message` are the exception's, for REJECTED; `message` alone explains every other kind
     (signal or exit code and the end of stderr for CRASHED, seconds for TIMED_OUT, the limit for
     OUT_OF_MEMORY, the reason for UNSUPPORTED, the type found for UNKNOWN_RESULT). `ran_code` says that code
-    which the file names was executed, whatever came of the request.
+    which the file names was executed, whatever came of the request. `limit` names the limit that was met, and
+    what raises it; "" where none was, as far as can be told.
     """
 
     kind: OutcomeKind
@@ -56,6 +57,7 @@ class Outcome:
     error_type: str = ""
     message: str = ""
     ran_code: bool = False
+    limit: str = ""
 
 
 @dataclass(frozen=True)

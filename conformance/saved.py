@@ -153,7 +153,7 @@ def _tensors_refused(trial: SaveTrial) -> Judgement:
         Finding.TENSORS_REFUSED,
         f"valid tensors were refused{pinned}: {refusal}",
         (
-            *said(trial.first.message, "saver"),
+            *said(trial.first, "saver"),
             ("tensors", _described(trial.save.tensors)),
             (
                 "what to do",

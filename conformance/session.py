@@ -19,10 +19,12 @@ from endianproof.conformance.baseline_writer import write_baseline
 from endianproof.conformance.client import TesteeStartError
 from endianproof.conformance.examine import conclude
 from endianproof.conformance.finding import Finding, Judgement
+from endianproof.conformance.given import given_of
 from endianproof.conformance.items import FormatCollector, TaskItem
 from endianproof.conformance.large import at_hand
 from endianproof.conformance.report import document, write_report
-from endianproof.conformance.settings import Settings, choose, read_settings
+from endianproof.conformance.selecting import own_ids
+from endianproof.conformance.settings import Settings, read_settings
 from endianproof.conformance.signals import heed
 from endianproof.conformance.starting import preflight, start
 from endianproof.conformance.summary import Result, Summary
@@ -50,8 +52,8 @@ PROVES_NOTHING = "even the plainest {name} file is refused: that invalid ones ar
 
 def begin(config: pytest.Config) -> None:
     """Make this pytest run a conformance run. Raises pytest.UsageError for options that cannot be followed."""
-    ids, _ = choose(config)
-    run = ConformanceRun(config, read_settings(config, ids))
+    asked = given_of(config)
+    run = ConformanceRun(config, read_settings(asked, own_ids(config, asked)))
     config.add_cleanup(run.close)
     heed(config)
     config.pluginmanager.register(run, "endianproof-run")
@@ -109,7 +111,7 @@ class ConformanceRun:
 
     def _running(self) -> Testee:
         if self._testee is None:
-            self._testee = start(self.settings, self._python_paths(), self._progress)
+            self._testee = start(self.settings, self._python_paths(), self._progress, self.settings.limits)
         return self._testee
 
     def _observer(self) -> Ahead:
@@ -168,6 +170,11 @@ class ConformanceRun:
         return [
             f"endianproof: {' '.join(filter(None, (self._name(), info.version)))}, {info.runtime}, {where}",
             f"endianproof: {packages or 'no packages'}; {chosen}",
+            *(
+                [f"endianproof: limits: {' '.join(changed)}"]
+                if (changed := self.settings.limits.changed())
+                else []
+            ),
         ]
 
     @pytest.hookimpl(tryfirst=True)

@@ -9,7 +9,7 @@ import pytest
 from endianproof.conformance.exploring.explore import explore
 from endianproof.conformance.exploring.found import FoundFileError
 from endianproof.conformance.items import NonconformingError, report_alone
-from endianproof.conformance.settings import EXPLORE
+from endianproof.conformance.selecting import EXPLORE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from endianproof import __version__
 from endianproof.conformance.exploring.found import keep
-from endianproof.conformance.settings import EXPLORE
+from endianproof.conformance.selecting import EXPLORE
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -343,7 +343,7 @@ def test_a_reply_that_breaks_the_protocol_says_nothing_of_the_library(file, way,
 
 
 def test_a_reply_without_end_is_cut_off(file, monkeypatch):
-    monkeypatch.setattr("endianproof.conformance.client.REPLY_FLOOR", 1 << 20)
+    monkeypatch.setattr("endianproof.conformance.limits.REPLY_FLOOR", 1 << 20)
     with _liar("endless-reply") as process:
         outcome = process.load(file, "safetensors")
     assert outcome.kind is OutcomeKind.PROTOCOL_ERROR
