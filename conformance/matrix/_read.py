@@ -12,7 +12,7 @@ from packaging.version import InvalidVersion, Version
 from endianproof.conformance.matrix._cell import HOST, INSTALLED, OPTIONS, Cell, Testee
 from endianproof.conformance.matrix._document import Document, MatrixError, read_document
 from endianproof.conformance.packages import OverlayError, from_folder, parse
-from endianproof.conformance.settings import near
+from endianproof.conformance.selecting import near
 from endianproof.qemu import guests
 from endianproof.spec import load_spec
 
