@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME...]`: overhead, growth, loading, emulation, setup, regeneration."""
+"""`python -m benchmarks [NAME...]`: overhead, growth, loading, matrix, emulation, setup, regeneration."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.matrix_growth import growth_of_matrix
 from benchmarks.measure import Command, median, report, sample
 from endianproof.qemu import cache_root, guest, package_alone
 from endianproof.vectors import load_vectors
@@ -142,6 +143,7 @@ BENCHMARKS = {
     "overhead": overhead,
     "growth": growth,
     "loading": loading,
+    "matrix": growth_of_matrix,
     "emulation": emulation,
     "setup": setup,
     "regeneration": regeneration,

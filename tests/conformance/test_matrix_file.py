@@ -206,29 +206,34 @@ def test_more_cells_than_github_takes_are_refused(written):
         github_matrix(read_matrix(path).cells, path)
 
 
-def tox_environments():
-    """The names that tox.ini's section makes, braces multiplied out, as tox does."""
+def tox_environments(matrix):
+    """The names that the section with a matrix's name makes, braces multiplied out as tox does."""
     parser = RawConfigParser()
     parser.read(PROJECT / "tox.ini", encoding="utf-8")
-    (section,) = [name for name in parser.sections() if name.startswith("testenv:conformance")]
+    (section,) = [name for name in parser.sections() if name.startswith(f"testenv:{matrix.name}{{")]
     parts = re.split(r"\{([^}]*)\}", section.removeprefix("testenv:"))
-    assert "matrix.yaml --factors={env_name}" in parser[section]["commands"]
+    assert f"{matrix.path.name} --factors={{env_name}}" in parser[section]["commands"]
     return ["".join(chosen) for chosen in product(*(part.split(",") for part in parts))]
 
 
-@pytest.mark.parametrize("name", tox_environments())
-def test_every_tox_environment_selects_a_cell(name):
-    assert read_matrix(PROJECT / "matrix.yaml").select([], name.split("-"))
+OWN = [read_matrix(PROJECT / name) for name in ("matrix.yaml", "matrix-history.yaml")]
+ENVIRONMENTS = [(matrix, name) for matrix in OWN for name in tox_environments(matrix)]
 
 
-def test_tox_s_factors_reach_every_cell():
-    matrix = read_matrix(PROJECT / "matrix.yaml")
+@pytest.mark.parametrize(("matrix", "name"), ENVIRONMENTS, ids=[name for _, name in ENVIRONMENTS])
+def test_every_tox_environment_selects_a_cell(matrix, name):
+    assert matrix.select([], name.split("-"))
+
+
+@pytest.mark.parametrize("matrix", OWN, ids=[matrix.name for matrix in OWN])
+def test_tox_s_factors_reach_every_cell(matrix):
     cells = {cell.id for cell in matrix.cells}
-    assert {cell.id for cell in matrix.select([], ["conformance"])} == cells
-    named = [name for name in tox_environments() if name.count("-") == 2]
+    assert {cell.id for cell in matrix.select([], [matrix.name])} == cells
+    narrow = max(name.count("-") for name in tox_environments(matrix))
+    named = [name for name in tox_environments(matrix) if name.count("-") == narrow]
     assert {cell.id for name in named for cell in matrix.select([], name.split("-"))} == cells
 
 
 def test_every_baseline_is_held_by_a_cell():
-    held = {cell.testee.options.get("baseline") for cell in read_matrix(PROJECT / "matrix.yaml").cells}
+    held = {cell.testee.options.get("baseline") for cell in OWN[0].cells}
     assert held - {None} == {f"baselines/{path.name}" for path in (PROJECT / "baselines").iterdir()}
