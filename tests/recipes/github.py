@@ -1,4 +1,4 @@
-"""A composite action's shell steps, run as GitHub runs them: inputs by environment, outputs and summary by files.
+"""Shell steps of the action and of workflows, run as GitHub runs them: outputs and the summary go to files.
 
 What it cannot do it refuses: an `if:` or an expression that is not in the tables below fails the test.
 """
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 EXPRESSION = re.compile(r"\$\{\{ *(.*?) *\}\}")
-INPUT = re.compile(r"inputs\.([\w-]+)")
 
 
 @dataclass
@@ -41,19 +40,25 @@ class Job:
         for step in steps:
             if not self._wanted(step, given):
                 continue
-            done = self._run(step, given)
+            done = self.step(step, {f"inputs.{name}": text for name, text in given.items()})
             self.ran[step["name"]] = done
             if done.returncode:
                 break
         return done
 
     def _wanted(self, step: dict, given: dict[str, str]) -> bool:
-        conditions = {None: True, "inputs.guest != ''": given["guest"] != ""}
+        conditions = {
+            None: True,
+            "inputs.guest != ''": given["guest"] != "",
+            "inputs.set-up-only != 'true'": given["set-up-only"] != "true",
+        }
         return conditions[step.get("if")]
 
-    def _run(self, step: dict, given: dict[str, str]) -> subprocess.CompletedProcess:
+    def step(self, step: dict, values: Mapping[str, str]) -> subprocess.CompletedProcess:
+        """Run one step; `values` are those of the expressions in it, as "inputs.loader"."""
+
         def value(text: str) -> str:
-            return EXPRESSION.sub(lambda found: given[INPUT.fullmatch(found[1])[1]], text)
+            return EXPRESSION.sub(lambda found: values[found[1]], text)
 
         files = {name: self.temp / name for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
         for path in files.values():

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import venv
 from pathlib import Path
 
 import pytest
+import yaml
 from github import Job
 from recipes import ACTION, ROOT, WORKFLOWS, action_steps, read
 
@@ -124,6 +126,13 @@ def test_two_uses_in_one_job_have_reports_of_their_own(job, recorded):
     assert len(names) == 3
 
 
+def test_nothing_is_tested_unless_that_was_asked_for(job, recorded):
+    job.run((SET_UP, RUN), guest="s390x", set_up_only="true")
+    assert recorded() == [["guest", "setup", "s390x"]]
+    job.run((RUN,))
+    assert recorded()[1][0] == "run"
+
+
 def test_the_exit_code_is_the_runs(job, recorded):
     job.env = {**job.env, "EXIT": "3"}
     assert job.run((RUN,), loader="a.b").returncode == 3
@@ -216,16 +225,16 @@ def test_a_virtual_environment_is_no_systems_python(job, tmp_path):
 
 
 def uses_of_the_action():
-    for path in WORKFLOWS:
-        for job in read(path)["jobs"].values():
-            for step in job.get("steps", ()):
-                if step.get("uses") in {"./", "endianproof/endianproof@v1"}:
-                    yield path, step
+    jobs = [(path, job) for path in WORKFLOWS for job in read(path)["jobs"].values()]
+    steps = [(path, step) for path, job in jobs for step in job.get("steps", ())]
+    in_readme = re.findall(r"^```yaml\n(- .*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    steps += [(ROOT / "README.md", step) for text in in_readme for step in yaml.safe_load(text)]
+    return [(path, step) for path, step in steps if step.get("uses") in {"./", "endianproof/endianproof@v1"}]
 
 
 def test_every_use_of_the_action_gives_inputs_that_it_has():
-    known, found = set(read(ACTION)["inputs"]), list(uses_of_the_action())
-    assert found
+    known, found = set(read(ACTION)["inputs"]), uses_of_the_action()
+    assert {path.name for path, _ in found} >= {"README.md", "big-endian.yml", "ci.yml"}
     for path, step in found:
         assert set(step["with"]) <= known, path
 
@@ -235,4 +244,4 @@ def test_the_reusable_workflow_hands_on_all_that_it_takes():
     taken = read(reusable)["on"]["workflow_call"]["inputs"]
     (step,) = [step for path, step in uses_of_the_action() if path == reusable]
     handed_on = {name for name, value in step["with"].items() if f"inputs.{name}" in value}
-    assert handed_on == set(taken) == set(read(ACTION)["inputs"]) - {"report"}
+    assert handed_on == set(taken) == set(read(ACTION)["inputs"]) - {"report", "set-up-only"}
