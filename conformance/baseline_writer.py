@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from endianproof.conformance.whole_file import write_over
+from endianproof._whole_file import write_over
 
 if TYPE_CHECKING:
     from endianproof.conformance.baseline import Baseline

@@ -96,6 +96,12 @@ OPTIONS = (
         repeatable=True,
     ),
     Option(
+        "--build-in-guest",
+        "builds",
+        "have the guest build what --with names and what has no wheel for it, with a compiler of its own",
+        switch=True,
+    ),
+    Option(
         "--loader-takes",
         "takes",
         "what the loader is given: path (default), bytes or file",

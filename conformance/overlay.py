@@ -7,7 +7,7 @@
 An exact version is asked for once and kept. A range can mean another version tomorrow, so the index is asked
 again after a day; the older folder stays, because another run may be using it. A project or a wheel given by its
 path is looked at each time, and its folder is named by what it holds. What a package depends on is added where the
-testee's side does not have it.
+testee's side does not have it. With `--build-in-guest` a guest builds what has no wheel for it.
 """
 
 from __future__ import annotations
@@ -16,16 +16,21 @@ import hashlib
 import json
 import tempfile
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from endianproof.conformance.packages import OverlayError, request_of
-from endianproof.conformance.whole_file import write_over
+from packaging.requirements import Requirement
+
+from endianproof._whole_file import write_over
+from endianproof.conformance.packages import OverlayError, content_of, request_of
 from endianproof.qemu import (
     GuestError,
+    add_needs,
+    build_in_guest,
     cache_root,
     exclusive,
-    needs,
+    fetch_source,
     remove_tree,
     unpack_wheels,
 )
@@ -67,40 +72,55 @@ def _folder_name(versions: Mapping[str, str], content: str) -> str:
     return f"{names}-{digest}" if content else names
 
 
+@dataclass
+class _Partial:
+    """A folder in the making. `built` is what is in the wheels that came from source, in their order."""
+
+    request: Request
+    folder: Path
+    lock: int
+    progress: Callable[[str], None]
+    built: list[str] = field(default_factory=list)
+
+    def add(self, wanted: str) -> dict[str, str]:
+        """Unpack one package, as a wheel or else from its source; return the versions of all that is there."""
+        try:
+            return unpack_wheels([wanted], self.folder, self.request.platform, keep_open=(self.lock,))
+        except GuestError as error:
+            if error.kind != "absent" or self.request.builder is None:
+                raise
+        wheel = self._build(wanted, self.request.builder)
+        self.built.append(content_of(wheel))
+        return unpack_wheels([str(wheel)], self.folder, self.request.platform, keep_open=(self.lock,))
+
+    def _build(self, wanted: str, builder: Guest) -> Path:
+        with tempfile.TemporaryDirectory(prefix="endianproof-source-") as scratch:
+            self.progress(f"{wanted} has no wheel for {self.request.platform.label}: fetching its source")
+            source = fetch_source(Requirement(wanted), self.request.platform, Path(scratch))
+            return build_in_guest(builder, source, source.name, self.progress)
+
+
 def _unpack(request: Request, lock: int, progress: Callable[[str], None]) -> Path:
     """Unpack beside, then rename: what has its final name is complete."""
-    partial = request.folder / "partial"
-    remove_tree(partial)
+    partial = _Partial(request, request.folder / "partial", lock, progress)
+    remove_tree(partial.folder)
+    versions: dict[str, str] = {}
+
+    def add(wanted: str) -> None:
+        versions.update(partial.add(wanted))
+
     try:
-        versions = unpack_wheels(list(request.requirements.values()), partial, request.platform, keep_open=(lock,))
-        versions = _with_dependencies(request, versions, partial, lock, progress)
-        folder = request.folder / _folder_name(versions, request.content)
+        for wanted in request.requirements.values():
+            add(wanted)
+        add_needs(partial.folder, request.platform, request.extras, add, progress)
+        content = "\n".join([*filter(None, [request.content]), *partial.built])
+        folder = request.folder / _folder_name(versions, content)
         if not folder.is_dir():
-            partial.rename(folder)
+            partial.folder.rename(folder)
     finally:
-        remove_tree(partial)
+        remove_tree(partial.folder)
     _remember(request, folder)
     return folder
-
-
-def _with_dependencies(
-    request: Request, versions: dict[str, str], partial: Path, lock: int, progress: Callable[[str], None]
-) -> dict[str, str]:
-    """Unpack what is needed beside these, until nothing is; return the versions of all that is there then."""
-    extras, tried = dict(request.extras), set[str]()
-    while missing := [need for need in needs(partial, request.platform, extras) if need.name not in tried]:
-        need = missing[0]
-        tried.add(need.name)
-        extras[need.name] = frozenset(need.requirement.extras)
-        wanted = f"{need.requirement.name}{need.requirement.specifier}"
-        try:
-            versions = unpack_wheels([wanted], partial, request.platform, keep_open=(lock,))
-            progress(f"with {wanted}, which {need.of} needs")
-        except GuestError as error:
-            if error.kind != "absent":
-                raise
-            progress(f"without {wanted}, which {need.of} asks for: {error}")
-    return versions
 
 
 def _obtain(request: Request, progress: Callable[[str], None]) -> Path:
@@ -122,18 +142,21 @@ def _obtain(request: Request, progress: Callable[[str], None]) -> Path:
             raise
 
 
-def overlay(requirements: Sequence[str], guest: Guest | None, progress: Callable[[str], None]) -> Path | None:
+def overlay(
+    requirements: Sequence[str], guest: Guest | None, progress: Callable[[str], None], *, builds: bool = False
+) -> Path | None:
     """Unpack packages for this machine's Python, or for a guest's, which must be set up.
 
     `requirements` are names with versions, folders of projects, and wheels. Dependencies that the testee's side
-    does not have are unpacked with them; what the index does not have for it is told, and left out. Returns the
-    folder to put in front of sys.path, or None when nothing is asked for. Raises OverlayError.
+    does not have are unpacked with them; what the index does not have for it is told, and left out. A guest that
+    `builds` makes wheels of projects, and of releases that have none for it. Returns the folder to put in front of
+    sys.path, or None when nothing is asked for. Raises OverlayError.
     """
     if not requirements:
         return None
     try:
         with tempfile.TemporaryDirectory(prefix="endianproof-wheels-") as made:
-            request = request_of(requirements, guest, Path(made), progress)
+            request = request_of(requirements, guest, Path(made), progress, builds=builds)
             before = _remembered(request)
             return before[0] if before and request.exact else _obtain(request, progress)
     except GuestError as error:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from endianproof.qemu import build_wheel, cache_root, host_platform
+from endianproof.qemu import build_in_guest, build_wheel, cache_root, copy_source, host_platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from endianproof.qemu import Guest, WheelPlatform
 
-__all__ = ["OverlayError", "Request", "from_folder", "parse", "request_of"]
+__all__ = ["OverlayError", "Request", "content_of", "from_folder", "parse", "request_of"]
 
 EXAMPLE = "write it as safetensors==0.4.2, as a range: safetensors<0.5, or as a path: . or dist/mypkg.whl"
 
@@ -39,7 +39,8 @@ class Request:
     """What was asked for, in one normal form, and for which platform.
 
     `requirements` are for pip, by normal name: names with versions, and paths of wheels. `exact` tells whether the
-    same request means the same tomorrow, `content` one wheel from another of the same version.
+    same request means the same tomorrow, `content` one wheel from another of the same version. `builder` is the
+    guest that builds what has no wheel, None where nothing is built.
     """
 
     requirements: Mapping[str, str]
@@ -48,12 +49,14 @@ class Request:
     content: str
     platform: WheelPlatform
     folder: Path
+    builder: Guest | None = None
 
     @property
     def record(self) -> Path:
         """The file that remembers the answer."""
         named = sorted(text for text in self.requirements.values() if not text.endswith(".whl"))
-        key = hashlib.sha256("\n".join([*named, self.content]).encode()).hexdigest()[:16]
+        built = [f"built in {self.builder.name}"] if self.builder else []  # dependencies, too
+        key = hashlib.sha256("\n".join([*named, self.content, *built]).encode()).hexdigest()[:16]
         return self.folder / f"{key}.json"
 
     @property
@@ -111,43 +114,61 @@ def _is_exact(requirement: Requirement) -> bool:
     )
 
 
-def _wheel_of(local: _Local, guest: Guest | None, made: Path, progress: Callable[[str], None]) -> Path:
+def _wheel_of(
+    local: _Local, guest: Guest | None, builder: Guest | None, made: Path, progress: Callable[[str], None]
+) -> Path:
     """The wheel that was given, or that the project becomes; for a guest it must not be built for this machine."""
     wheel = local.path
     if wheel.suffix != ".whl":
-        progress(f"building a wheel of {local.path}")
         folder = Path(tempfile.mkdtemp(dir=made))
-        wheel = build_wheel(local.path, folder)
+        wheel = _built(local.path, builder, folder, progress)
     *_, tags = parse_wheel_filename(wheel.name)
     platforms = sorted({tag.platform for tag in tags})
     if guest is not None and not any(name == "any" or name.endswith("_s390x") for name in platforms):
         raise OverlayError(
             f"{wheel.name} is compiled for {', '.join(platforms)}, and guest {guest.name} is s390x",
-            "build the project's wheel for s390x, and give its path: --with=dist/NAME-VERSION-...-linux_s390x.whl",
+            "--build-in-guest has the guest compile it; or build its wheel for s390x, and give the path: "
+            "--with=dist/NAME-VERSION-...-linux_s390x.whl",
         )
     return wheel
 
 
-def _content(wheel: Path) -> str:
+def _built(project: Path, builder: Guest | None, folder: Path, progress: Callable[[str], None]) -> Path:
+    """The wheel of a project, built here or by a guest."""
+    if builder is None:
+        progress(f"building a wheel of {project}")
+        return build_wheel(project, folder)
+    copy_source(project, folder / "source")
+    return build_in_guest(builder, folder / "source", str(project), progress)
+
+
+def content_of(wheel: Path) -> str:
     """What is in a wheel, whenever it was built: names, sizes and checksums, without their times."""
     with zipfile.ZipFile(wheel) as archive:
         entries = sorted((one.filename, one.file_size, one.CRC) for one in archive.infolist())
     return json.dumps(entries)
 
 
-def request_of(wanted: Sequence[str], guest: Guest | None, made: Path, progress: Callable[[str], None]) -> Request:
-    """Make one request of what the user gave; wheels of projects are built in `made`.
+def request_of(
+    wanted: Sequence[str],
+    guest: Guest | None,
+    made: Path,
+    progress: Callable[[str], None],
+    *,
+    builds: bool = False,
+) -> Request:
+    """Make one request of what the user gave; wheels of projects are built in `made`, or by a guest that `builds`.
 
     Raises OverlayError, and GuestError where a project cannot be built or the guest is not set up.
     """
     asked: dict[str, str] = {}
     extras: dict[str, frozenset[str]] = {}
-    exact, content = True, []
+    exact, content, builder = True, [], guest if builds else None
     for one in map(parse, wanted):
         if isinstance(one, _Local):
-            wheel = _wheel_of(one, guest, made, progress)
+            wheel = _wheel_of(one, guest, builder, made, progress)
             name, text = parse_wheel_filename(wheel.name)[0], str(wheel)
-            content.append(_content(wheel))
+            content.append(content_of(wheel))
         else:
             name, text = canonicalize_name(one.name), str(one)
             exact = exact and _is_exact(one)
@@ -162,4 +183,5 @@ def request_of(wanted: Sequence[str], guest: Guest | None, made: Path, progress:
         content="\n".join(content),
         platform=platform,
         folder=cache_root() / "overlays" / platform.tag,
+        builder=builder,
     )

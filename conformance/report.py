@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from endianproof import __version__
-from endianproof.conformance.whole_file import unwritable, write_new
+from endianproof._whole_file import unwritable, write_new
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from endianproof._whole_file import unwritable
 from endianproof.conformance.baseline import Baseline, BaselineError, read_baseline
 from endianproof.conformance.large import NoRoomError, roomy_folder
 from endianproof.conformance.limits import LimitError, Limits, read_limits
@@ -28,7 +29,6 @@ from endianproof.conformance.selecting import (
     selected,
 )
 from endianproof.conformance.tasks import load_tasks
-from endianproof.conformance.whole_file import unwritable
 from endianproof.qemu import GuestError, guest
 from endianproof.spec import load_spec
 from endianproof.vectors import load_large
@@ -60,8 +60,9 @@ class Settings:
     Just one of `loader`, `saver` and `testee` is set. `tasks` are those selected, vectors in the manifests' order,
     then saves in the specification's; `narrowed` says whether the user chose formats. `ops` are what the testee
     may be asked for. `gives` is the framework of a saver's tensors, None for the default. `guest` is a guest's
-    name, None for this machine. `all_tasks` are all that there are, the large ones only where they were asked for;
-    `left_out` counts the large ones of the same selection where they were not.
+    name, None for this machine; where it `builds`, it makes wheels of packages that have none. `all_tasks` are all
+    that there are, the large ones only where they were asked for; `left_out` counts the large ones of the same
+    selection where they were not.
     """
 
     loader: str | None
@@ -69,6 +70,7 @@ class Settings:
     testee: str | None
     guest: str | None
     requirements: tuple[str, ...]
+    builds: bool
     takes: str
     gives: str | None
     ops: tuple[str, ...]
@@ -125,6 +127,17 @@ def guest_name(given: str | None, what: str = "--guest") -> str | None:
     except GuestError as error:
         message = "\n".join(filter(None, (f"{what}: {error}", error.hint)))
         raise pytest.UsageError(message) from error
+
+
+def _builds(asked: Given) -> bool:
+    """Whether a guest is to build packages, for which there must be both."""
+    builds: bool = asked["builds"]
+    for needed, example in (("guest", "s390x"), ("with", ".")):
+        if builds and not asked[needed]:
+            raise pytest.UsageError(
+                f"{asked.name('builds')} goes with --guest and --with, which it builds: add --{needed}={example}"
+            )
+    return builds
 
 
 def checked_requirements(given: Iterable[str], testee: str | None, what: str = "--with") -> tuple[str, ...]:
@@ -236,6 +249,7 @@ def read_settings(asked: Given, ids: set[tuple[str, str]]) -> Settings:
         testee=testee,
         guest=guest_name(asked["guest"], asked.name("guest")),
         requirements=checked_requirements(asked["with"], testee, asked.name("with")),
+        builds=_builds(asked),
         takes=checked_takes(asked["takes"], loader, asked.name("takes")),
         gives=_gives(asked),
         ops=ops_of(asked),

@@ -89,7 +89,7 @@ def _launch(settings: Asked, paths: Sequence[Path], progress: Callable[[str], No
     system = _guest(settings.guest, progress)
     if settings.testee is not None:
         return program_testee(settings.testee, system)
-    folder = overlay(settings.requirements, system, progress) if settings.requirements else None
+    folder = overlay(settings.requirements, system, progress, builds=settings.builds)
     if settings.saver is not None:
         return saver_testee(settings.saver, settings.gives, paths, system, folder)
     assert settings.loader is not None, "read_settings sees to it that there is one of the three"

@@ -7,11 +7,14 @@ looks a path up in the tree first, and on the host where the tree lacks it.
 
 from __future__ import annotations
 
-from endianproof.qemu._dependencies import Need, needs
+from endianproof.qemu._build import build_in_guest
+from endianproof.qemu._dependencies import add_needs
 from endianproof.qemu._error import GuestError
 from endianproof.qemu._guest import Guest, guest, guests
 from endianproof.qemu._launch import package_alone, programs_folder
 from endianproof.qemu._manage import install, leavings, other_trees, prune, remove
+from endianproof.qemu._sdist import fetch_source
+from endianproof.qemu._source import copy_source
 from endianproof.qemu._store import cache_root, exclusive, remove_tree
 from endianproof.qemu._tree import tree_bytes
 from endianproof.qemu._way import ways
@@ -20,17 +23,19 @@ from endianproof.qemu._wheels import WheelPlatform, build_wheel, host_platform, 
 __all__ = [
     "Guest",
     "GuestError",
-    "Need",
     "WheelPlatform",
+    "add_needs",
+    "build_in_guest",
     "build_wheel",
     "cache_root",
+    "copy_source",
     "exclusive",
+    "fetch_source",
     "guest",
     "guests",
     "host_platform",
     "install",
     "leavings",
-    "needs",
     "other_trees",
     "package_alone",
     "programs_folder",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from endianproof._whole_file import write_over
 from endianproof.qemu._error import GuestError
 from endianproof.qemu._recipe import is_package, is_pin
 
@@ -77,11 +78,9 @@ def read_added(root: Path, name: str) -> Added:
 
 
 def write_added(root: Path, name: str, added: Added | None) -> None:
-    """Keep what was added to a guest, by one rename; None forgets it. Raises OSError."""
+    """Keep what was added to a guest; None forgets it. Raises OSError."""
     path = _path(root, name)
     if added is None:
         path.unlink(missing_ok=True)
         return
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps(dataclasses.asdict(added)) + "\n", encoding="utf-8")
-    new.replace(path)
+    write_over(path, json.dumps(dataclasses.asdict(added)) + "\n")

@@ -17,12 +17,14 @@ from packaging.utils import canonicalize_name
 from endianproof.qemu._error import GuestError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from endianproof.qemu._wheels import WheelPlatform
 
-__all__ = ["Need", "needs"]
+__all__ = ["Need", "add_needs", "needs", "versions_of"]
+
+LEFT_OUT = {"absent", "unbuildable"}
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class Need:
         return canonicalize_name(self.requirement.name)
 
 
-def _versions(paths: list[str] | None) -> dict[str, str]:
+def versions_of(paths: list[str] | None) -> dict[str, str]:
+    """The versions of the packages in folders, by normal name; None: of the Python that runs this."""
     found = metadata.distributions() if paths is None else metadata.distributions(path=paths)
     return {canonicalize_name(one.metadata["Name"]): one.version for one in found}
 
@@ -61,8 +64,8 @@ def needs(folder: Path, platform: WheelPlatform, extras: Mapping[str, frozenset[
 
     Raises GuestError where a package of the folder needs another version of its neighbour.
     """
-    beside = _versions([str(folder)])
-    there = {**_versions(platform.paths), **beside}
+    beside = versions_of([str(folder)])
+    there = {**versions_of(platform.paths), **beside}
     found = []
     for one in metadata.distributions(path=[str(folder)]):
         name = canonicalize_name(one.metadata["Name"])
@@ -78,3 +81,29 @@ def needs(folder: Path, platform: WheelPlatform, extras: Mapping[str, frozenset[
                 )
             found.append(need)
     return found
+
+
+def add_needs(
+    folder: Path,
+    platform: WheelPlatform,
+    extras: Mapping[str, frozenset[str]],
+    add: Callable[[str], None],
+    progress: Callable[[str], None],
+) -> None:
+    """Have `add` put what is needed into the folder, until nothing is; what cannot be had is told, and left out.
+
+    Raises GuestError, where `add` does for another reason than that there is no such package.
+    """
+    known, tried = dict(extras), set[str]()
+    while missing := [need for need in needs(folder, platform, known) if need.name not in tried]:
+        need = missing[0]
+        tried.add(need.name)
+        known[need.name] = frozenset(need.requirement.extras)
+        wanted = f"{need.requirement.name}{need.requirement.specifier}"
+        try:
+            add(wanted)
+            progress(f"with {wanted}, which {need.of} needs")
+        except GuestError as error:
+            if error.kind not in LEFT_OUT:
+                raise
+            progress(f"without {wanted}, which {need.of} asks for: {error}")

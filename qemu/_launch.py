@@ -6,13 +6,15 @@ name, because the host's kernel, left to itself, would start its own.
 
 What a guest's program starts itself is looked for on PATH, or is `sys.executable`. Both lead to one folder of
 the tree: it has a small script of the host's for each program of the guest's, which starts QEMU. So they run
-wherever the guest does, without binfmt_misc and without a user namespace.
+wherever the guest does, without binfmt_misc and without a user namespace. A compiler is told to look for its
+passes there, too, and for headers and libraries nowhere but in the tree.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,10 +25,29 @@ from endianproof.qemu._error import GuestError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["guest_argv", "guest_environment", "package_alone", "programs_folder", "write_programs"]
+__all__ = [
+    "guest_argv",
+    "guest_environment",
+    "lend_programs",
+    "package_alone",
+    "programs_folder",
+    "write_programs",
+]
 
-# Java's programs are linked into /usr/bin only when its packages are configured, which nothing here is.
-SEARCH_PATH = ("usr/local/bin", "usr/bin", "usr/sbin", "usr/lib/jvm/*/bin")
+# Java's programs are linked into /usr/bin only when its packages are configured, which nothing here is. The last
+# two have the compilers' passes, in later releases of Debian and in earlier ones.
+SEARCH_PATH = (
+    "usr/local/bin",
+    "usr/bin",
+    "usr/sbin",
+    "usr/lib/jvm/*/bin",
+    "usr/libexec/gcc/*/*",
+    "usr/lib/gcc/*/*",
+)
+# Names that Debian's alternatives would give; without them those of the host's compilers were found.
+OTHER_NAMES = {"cc": "gcc", "c++": "g++"}
+NO_PROGRAMS = {".o", ".so"}  # ELF files that lie beside the compilers' passes
+COMPILER = re.compile(r"(s390x-linux-gnu-)?(gcc|g\+\+|cpp|gfortran)(-\d+)?")
 
 PROGRAMS = "endianproof-programs"
 QEMU_VARIABLE = "ENDIANPROOF_QEMU"
@@ -72,7 +93,7 @@ def _interpreter(path: Path, first_line: bytes) -> list[str]:
     if not words:
         raise GuestError(f"{path} begins with #! and names no interpreter")
     name = Path(words[0]).name
-    return ["python3" if name == "python" else name, *words[1:]]
+    return ["python3" if re.fullmatch(r"python[\d.]*", name) else name, *words[1:]]
 
 
 def _search_path(tree: Path) -> list[Path]:
@@ -130,10 +151,13 @@ def _run_by(tree: Path, interpreter: str, script: Path) -> list[str]:
 def _emulated(tree: Path, program: Sequence[str]) -> list[str]:
     """QEMU's arguments for a program. A Python is told to be the one that others can start."""
     words = [word for name in HOST_LOADER for word in ("-U", name)]
-    started = Path(program[0])
-    if started.name.startswith("python3") and started.is_relative_to(tree):
-        words += ["-0", str(programs_folder(tree) / started.name), "-E", f"PYTHONHOME={tree / 'usr'}"]
-    return [*words, "-L", str(tree), *program]
+    started, *arguments = program
+    name, is_guests = Path(started).name, Path(started).is_relative_to(tree)
+    if is_guests and name.startswith("python3"):
+        words += ["-0", str(programs_folder(tree) / name), "-E", f"PYTHONHOME={tree / 'usr'}"]
+    if is_guests and COMPILER.fullmatch(name):
+        arguments = [f"-B{programs_folder(tree)}/", f"--sysroot={tree}", *arguments]
+    return [*words, "-L", str(tree), started, *arguments]
 
 
 def guest_argv(qemu: str, tree: Path, argv: Sequence[str]) -> list[str]:
@@ -146,6 +170,11 @@ def programs_folder(tree: Path) -> Path:
     return tree / PROGRAMS
 
 
+def _write_script(script: Path, words: Sequence[str]) -> None:
+    script.write_text(f'#!/bin/sh\nexec {STARTED_BY} {shlex.join(words)} "$@"\n', encoding="utf-8")
+    script.chmod(0o755)
+
+
 def write_programs(partial: Path, tree: Path) -> None:
     """Make that folder in a tree in the making, for the path that it will have.
 
@@ -153,12 +182,22 @@ def write_programs(partial: Path, tree: Path) -> None:
     """
     folder = programs_folder(partial)
     folder.mkdir()
-    for name in {path.name for place in _search_path(partial) for path in place.iterdir()}:
+    found = (path for place in _search_path(partial) for path in place.iterdir())
+    for name in {path.name for path in found if path.suffix not in NO_PROGRAMS}:
         with contextlib.suppress(GuestError):
-            words = (word.replace(str(partial), str(tree)) for word in _emulated(partial, _program(partial, name)))
-            script = folder / name
-            script.write_text(f'#!/bin/sh\nexec {STARTED_BY} {shlex.join(words)} "$@"\n', encoding="utf-8")
-            script.chmod(0o755)
+            words = _emulated(partial, _program(partial, name))
+            _write_script(folder / name, [word.replace(str(partial), str(tree)) for word in words])
+    for other, name in OTHER_NAMES.items():
+        if (folder / name).exists() and not (folder / other).exists():
+            (folder / other).symlink_to(name)
+
+
+def lend_programs(tree: Path, programs: Path, folder: Path) -> None:
+    """Make scripts in `folder` that start in the guest what is in another folder, `programs`. Raises OSError."""
+    folder.mkdir(exist_ok=True)
+    for path in programs.iterdir():
+        with contextlib.suppress(GuestError):
+            _write_script(folder / path.name, _emulated(tree, _program(tree, str(path))))
 
 
 def package_alone(folder: Path) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from endianproof.qemu._added import read_added, write_added
+from endianproof.qemu._build import builder
 from endianproof.qemu._guest import Guest, guests
 from endianproof.qemu._store import cache_root, exclusive, is_held, remove_tree
 from endianproof.qemu._tree import tree_bytes
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["install", "leavings", "other_trees", "prune", "remove"]
 
 PARTIAL = ".partial"
+LEAVINGS = ("built", "downloads", "overlays")
 
 
 def _trees() -> Path:
@@ -40,13 +42,13 @@ def install(one: Guest, wanted: Sequence[str], progress: Callable[[str], None]) 
 
 
 def remove(one: Guest, progress: Callable[[str], None]) -> int:
-    """Remove a guest's tree and what was installed into it; return the bytes that it took. Raises OSError."""
+    """Remove a guest's trees and what was installed into it; return the bytes that they took. Raises OSError."""
 
     def waiting(holder: str) -> None:
         progress(f"guest {one.name}: waiting for its set-up to end ({holder})")
 
     with exclusive(_trees() / f"{one.name}.lock", waiting):
-        freed = _remove(one.tree) if one.tree.is_dir() else 0
+        freed = sum(_remove(tree) for tree in (one.tree, builder(one).tree) if tree.is_dir())
         write_added(cache_root(), one.name, None)
     return freed
 
@@ -63,9 +65,9 @@ def _remove(tree: Path) -> int:
 def other_trees() -> tuple[Path, ...]:
     """Folders among the guests' trees that no guest known here has: other recipes' trees, and halves.
 
-    A tree in the making is not among them.
+    A tree in the making is not among them, nor one that a guest builds in.
     """
-    trees = {one.tree for one in guests().values()}
+    trees = {tree for one in guests().values() for tree in (one.tree, builder(one).tree)}
     found = (path for path in _trees().glob("*/") if path.is_dir() and path not in trees)
     return tuple(sorted(path for path in found if not _in_the_making(path)))
 
@@ -75,8 +77,8 @@ def _in_the_making(path: Path) -> bool:
 
 
 def leavings() -> tuple[Path, ...]:
-    """What can be fetched again: packages that guests were made of, and packages that were put in front."""
-    return tuple(sorted(path for name in ("downloads", "overlays") for path in (cache_root() / name).glob("*/")))
+    """What can be had again: packages that guests were made of, that were put in front, that guests built."""
+    return tuple(sorted(path for name in LEAVINGS for path in (cache_root() / name).glob("*/")))
 
 
 def prune(folders: Sequence[Path]) -> int:

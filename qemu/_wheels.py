@@ -10,13 +10,10 @@ from __future__ import annotations
 import os
 import platform
 import re
-import shutil
 import sys
 import sysconfig
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.markers import default_environment
@@ -24,9 +21,11 @@ from packaging.version import Version
 
 from endianproof.qemu._error import GuestError
 from endianproof.qemu._process import run
+from endianproof.qemu._source import copy_source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 __all__ = ["WheelPlatform", "build_wheel", "fetch_wheels", "guest_platform", "host_platform", "unpack_wheels"]
 
@@ -119,18 +118,16 @@ def _shortened(versions: Sequence[str]) -> Sequence[str]:
 
 def _no_version(wanted: str, offered: str, where: WheelPlatform) -> GuestError:
     if offered == "none":
-        return GuestError(
-            f"there is no wheel of {wanted} for {where.label}",
+        hint = (
             "check the name; a package that only comes as source has to be built for this platform first, and its "
-            "wheel given as a file: --with=dist/NAME.whl",
-            kind="absent",
+            "wheel given as a file: --with=dist/NAME.whl"
         )
-    versions = [version for version in offered.split(", ") if not Version(version).is_prerelease]
-    return GuestError(
-        f"there is no wheel of {wanted} for {where.label}",
-        f"versions that have one: {', '.join(_shortened(versions))}",
-        kind="absent",
-    )
+    else:
+        versions = [version for version in offered.split(", ") if not Version(version).is_prerelease]
+        hint = f"versions that have one: {', '.join(_shortened(versions))}"
+    if where.options:  # a guest
+        hint += "\n--build-in-guest has the guest build it from its source"
+    return GuestError(f"there is no wheel of {wanted} for {where.label}", hint, kind="absent")
 
 
 def _explain(lines: Sequence[str], wanted: Sequence[str], where: WheelPlatform) -> GuestError:
@@ -152,10 +149,6 @@ def _explain(lines: Sequence[str], wanted: Sequence[str], where: WheelPlatform) 
     return GuestError(f"pip could not unpack {names}: {reason}", "this is what pip says; it may name a way out")
 
 
-LEFT_ANYWHERE = ("__pycache__", "*.egg-info", ".venv", ".tox", ".nox", ".*_cache", "node_modules")
-LEFT_ON_TOP = ("build", "dist", "venv")
-
-
 def _pip(
     action: Sequence[str], requirements: Sequence[str], where: WheelPlatform, keep_open: Sequence[int]
 ) -> None:
@@ -174,24 +167,15 @@ def fetch_wheels(
 
 
 def build_wheel(project: Path, folder: Path, keep_open: Sequence[int] = ()) -> Path:
-    """Build a project's wheel into an empty folder, by its own build system, here. Raises GuestError, OSError.
-
-    A copy is built: some build systems leave folders in the project, and take what is in them for source later.
-    """
+    """Build a project's wheel into an empty folder, by its own build system, here. Raises GuestError, OSError."""
     copy = folder / "project"
-    shutil.copytree(project, copy, symlinks=True, ignore=lambda place, names: _unbuilt(place, names, project))
+    copy_source(project, copy)
     argv = (sys.executable, "-m", "pip", "wheel", "--no-deps", f"--wheel-dir={folder}", "--", str(copy))
     finished = run(argv, env={**os.environ, **PIP_ENVIRONMENT}, keep_open=keep_open)
     if finished.code:
         raise _unbuildable(finished.lines, project)
     (wheel,) = folder.glob("*.whl")
     return wheel
-
-
-def _unbuilt(place: str, names: Sequence[str], project: Path) -> set[str]:
-    """What an earlier build, a tool or an environment left in a project, and is no source of it."""
-    patterns = (*LEFT_ANYWHERE, *(LEFT_ON_TOP if Path(place) == project else ()))
-    return {name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)}
 
 
 def _unbuildable(lines: Sequence[str], project: Path) -> GuestError:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from endianproof.conformance.whole_file import write_over
+from endianproof._whole_file import write_over
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -340,6 +340,12 @@ def test_a_pinned_policy_decides(run):
         (["--loader=mypkg.load", "--update-baseline", "--baseline=no/where.yaml"], "*there is no folder */no*"),
         (["--loader=mypkg.load", "safetensors::st-dtype-bfloat61"], "*did you mean st-dtype-bfloat16?*"),
         (["--loader=mypkg.load", "no/such/folder"], "*no/such/folder*"),
+        (
+            ["--loader=mypkg.load", "--build-in-guest", "--with=numpy"],
+            "*--build-in-guest goes with --guest and --with*",
+        ),
+        (["--loader=mypkg.load", "--build-in-guest", "--guest=s390x"], "*add --with=.*"),
+        (["--build-in-guest"], "*--build-in-guest needs a testee: add --loader*"),
         (["--guest=s390x"], "*--guest needs a testee: add --loader*"),
         (["--update-baseline"], "*--update-baseline needs a testee: add --loader*"),
     ],

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from endianproof.qemu import GuestError, needs
+from endianproof.qemu import GuestError
+from endianproof.qemu._dependencies import needs
 from endianproof.qemu._wheels import guest_platform
 
 

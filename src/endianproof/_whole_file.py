@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all: for the rooms that write any, which do not all know each other."""
 
 from __future__ import annotations
 
