@@ -61,6 +61,11 @@ class Asked(Protocol):
         ...
 
     @property
+    def builds(self) -> bool:
+        """Whether the guest builds what has no wheel for it."""
+        ...
+
+    @property
     def takes(self) -> str:
         """What the loader is given: path, bytes or file."""
         ...
