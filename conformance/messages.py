@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import functools
 import hashlib
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from endianproof.conformance.malformed import mismatch
 from endianproof.conformance.outcome import LoadedTensor, Outcome, OutcomeKind, TesteeInfo
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ __all__ = [
     "schema_error",
 ]
 
-SCHEMA = Path(__file__).with_name("schemas") / "protocol-1.schema.json"
 LONGEST_PROGRESS = 500  # bytes
 SHOWN = 200  # characters of a bad reply that a message quotes
 
@@ -59,24 +57,9 @@ def encode(message: Mapping[str, Any]) -> bytes:
     return json.dumps(message, separators=(",", ":")).encode("ascii") + b"\n"
 
 
-@functools.cache
-def _validator(name: str) -> Any:
-    import jsonschema  # noqa: PLC0415 (it takes longer to import than most testees to answer)
-
-    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    return jsonschema.Draft202012Validator({**schema, "oneOf": [{"$ref": f"#/$defs/{name}"}]})
-
-
 def schema_error(message: Any, name: str) -> str:
     """Say what keeps `message` from being the schema's `name` (load_reply, hello_reply, ...); "" for nothing."""
-    from jsonschema.exceptions import best_match  # noqa: PLC0415 (as above)
-
-    error = best_match(_validator(name).iter_errors(message))
-    if error is None:
-        return ""
-    where = "/".join(str(part) for part in error.absolute_path)
-    text = error.message if len(error.message) <= SHOWN else error.message[:SHOWN] + "..."
-    return f"at {where}: {text}" if where else text
+    return str(mismatch(message, name) or "")
 
 
 def _is_plain_tensor(tensor: Any) -> bool:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from endianproof.conformance.malformed import PROTOCOL_SCHEMA
 from endianproof.conformance.messages import (
-    SCHEMA,
     MessageError,
     _is_plain,
     encode,
@@ -28,7 +28,7 @@ LOADED = {"id": "v1", "outcome": "loaded", "tensors": [TENSOR]}
 
 
 def test_the_schema_is_one():
-    jsonschema.Draft202012Validator.check_schema(json.loads(SCHEMA.read_text()))
+    jsonschema.Draft202012Validator.check_schema(json.loads(PROTOCOL_SCHEMA.read_text()))
 
 
 def test_the_protocols_own_examples_are_messages():

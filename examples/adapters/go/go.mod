@@ -1,0 +1,3 @@
+module endianproof.example/safetensors
+
+go 1.19
