@@ -182,6 +182,31 @@ class Child:
             self._await_exit()
         self._finish()
 
+    def dismiss(self, farewell: bytes, seconds: float) -> int | None:
+        """Send a farewell, or with b"" close the process's requests, and return its exit code.
+
+        None where it has not exited after so many seconds; a signal that ended it is a negative number. The
+        process is gone afterwards, and `unasked` has what it still said.
+        """
+        self._write(memoryview(farewell))
+        if not farewell:
+            assert self._process.stdin is not None, "asked for pipes"
+            self._process.stdin.close()
+        deadline = time.monotonic() + seconds
+        while not (exited := self.has_exited()) and time.monotonic() < deadline:
+            self._drain()
+            self.unasked()
+            time.sleep(0.002)
+        self.unasked()
+        self._finish()
+        return self._process.returncode if exited else None
+
+    def unasked(self) -> bytes:
+        """What has come on standard output since the last reply. Nothing is waited for."""
+        while self._finalizer.alive and len(self._received) < PIPE and self._read_rest():
+            pass
+        return bytes(self._received)
+
     def has_exited(self) -> bool:
         """Whether the process is gone by itself."""
         return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None

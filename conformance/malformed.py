@@ -114,7 +114,9 @@ def _missing(error: Fault) -> list[str]:
 
 def _required(errors: Sequence[Fault]) -> str:
     missing = _listed(dict.fromkeys(_listed(map(repr, _missing(error))) for error in errors), "or")
-    return f"{missing} is missing; required are {_listed(errors[0].validator_value)}"
+    near = difflib.get_close_matches(_missing(errors[0])[0], _other_keys(errors[0]), n=1, cutoff=0.5)
+    instead = f" ({near[0]!r} is there)" if near else ""
+    return f"{missing} is missing{instead}; required are {_listed(errors[0].validator_value)}"
 
 
 def _unknown(errors: Sequence[Fault]) -> str:

@@ -34,6 +34,9 @@ COMMANDS: Mapping[str, LazyCommand] = {
     "matrix": LazyCommand(
         "endianproof.conformance.cli.matrix", "Run testees, versions and guests as one YAML file says."
     ),
+    "protocol": LazyCommand(
+        "endianproof.conformance.cli.protocol", "Show the testee protocol, and check a testee against it."
+    ),
     "run": LazyCommand(
         "endianproof.conformance.cli.run", "Test a loader or a saver: pytest, with the same options."
     ),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from endianproof.conformance.malformed import PROTOCOL_SCHEMA
+from endianproof.conformance.malformed import PROTOCOL_SCHEMA, mismatch
 from endianproof.conformance.messages import (
     MessageError,
     _is_plain,
@@ -178,3 +178,75 @@ def test_messages_name_the_place():
     reply = {**LOADED, "tensors": [TENSOR, {**TENSOR, "shape": [-1]}]}
     with pytest.raises(MessageError, match="malformed: at "):
         read_load(encode(reply), "v1", "data")
+
+
+def without(message, key):
+    return {name: value for name, value in message.items() if name != key}
+
+
+@pytest.mark.parametrize(
+    ("reply", "where", "said", "schema"),
+    [
+        (without(LOADED, "outcome"), "", "'outcome' is missing; required are id, outcome", "loaded/required"),
+        (without(LOADED, "tensors"), "", "'tensors' is missing; required", "loaded/required"),
+        (
+            {**LOADED, "outcome": "fine"},
+            "outcome",
+            'found "fine", expected "loaded", "rejected", "unsupported" or "unknown-result"',
+            "loaded/properties/outcome/const",
+        ),
+        ({"id": "v1", "outcome": "rejected"}, "", "'error' is missing", "rejected/required"),
+        (
+            {"id": "v1", "outcome": "rejected", "error": {"type": "E"}},
+            "error",
+            "'message' is missing",
+            "error/required",
+        ),
+        (
+            {**LOADED, "tensors": [TENSOR, without(TENSOR, "shape")]},
+            "tensors/1",
+            "'shape' is missing",
+            "tensor_data",
+        ),
+        ({**LOADED, "tensors": [without(DIGEST, "dtype")]}, "tensors/0", "'dtype' is missing", "tensor_digest"),
+        (
+            {**LOADED, "tensors": [without(TENSOR, "data")]},
+            "tensors/0",
+            "'data' or 'sha256' is missing",
+            "tensor_data",
+        ),
+        (
+            {**LOADED, "tensors": [{**without(TENSOR, "shape"), "shpae": [2]}]},
+            "tensors/0",
+            "'shape' is missing ('shpae' is there)",
+            "tensor_data/required",
+        ),
+        (
+            {**LOADED, "tensors": [{**TENSOR, "shpae": [2]}]},
+            "tensors/0",
+            "'shpae' is no key here (did you mean 'shape'?)",
+            "tensor_data/additionalProperties",
+        ),
+        (
+            {**LOADED, "tensors": [{**TENSOR, "shape": "2"}]},
+            "tensors/0/shape",
+            'found "2", expected the JSON type',
+            "shape/type",
+        ),
+        ({**LOADED, "tensors": [{**TENSOR, "dtype": "F32"}]}, "tensors/0/dtype", 'found "F32"', "dtype/pattern"),
+    ],
+)
+def test_what_is_wrong_with_a_reply_is_said_by_key_place_and_definition(reply, where, said, schema):
+    wrong = mismatch(reply, "load_reply")
+    assert (wrong.where, wrong.text[: len(said)]) == (where, said)
+    assert wrong.schema.startswith(f"#/$defs/{schema}")
+    assert schema_error(reply, "load_reply") == (f"at {where}: {wrong.text}" if where else wrong.text)
+
+
+def test_a_hello_that_lacks_keys_names_all_of_them():
+    wrong = mismatch({"protocol": 1, "name": "n", "version": "1", "byteorder": "little"}, "hello_reply")
+    assert wrong.text.startswith("'machine' and 'runtime' is missing")
+
+
+def test_nothing_is_wrong_with_a_message():
+    assert mismatch(LOADED, "load_reply") is None
