@@ -299,7 +299,7 @@ def test_a_program_that_cannot_be_started_is_one_clear_error(tmp_path):
     ("way", "said"),
     [
         ("version-2", "protocol version 2; this suite speaks version 1"),
-        ("no-name", "'name' is a required property"),
+        ("no-name", "'name' is missing"),
         ("mumble", "the reply is no JSON: 'Welcome to liar 1.0!'"),
         (
             "wrong-conversion",
