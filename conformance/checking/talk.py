@@ -24,8 +24,7 @@ __all__ = ["BYE", "HELLO", "Talk", "WrongError", "quoted"]
 
 HELLO = encode({"op": "hello", "protocol": 1})
 BYE = encode({"op": "bye"})
-SMALL = 1 << 20  # bytes: no file of a check is larger, and no reply much
-REPLY_LIMIT = 64 << 20
+SMALL = 1 << 20  # bytes: no file of a check is larger
 SHOWN = 300  # characters of a line that are quoted
 LAST_WORDS = 5.0  # seconds that a testee has to write what it kept in a buffer
 
@@ -69,7 +68,7 @@ class Talk:
         """End the process, if there is one, and start another, which has introduced itself to nobody."""
         self.end()
         try:
-            self._child = Child(self._launch)
+            self._child = Child(self._launch, self._limits.open_files)
         except OSError as error:
             message = f"{self._launch.what}: {self._launch.argv[0]} cannot be started: {error.strerror}"
             raise TesteeStartError(message, self._launch.hint) from error
@@ -92,10 +91,11 @@ class Talk:
         """Send a line, nothing for b"", and return the one that answers it. Raises WrongError where none comes."""
         assert self._child is not None, "fresh() or ready() comes first"
         self.sent, self.received = line or self.sent, b""
-        seconds = self._limits.start_seconds if line == HELLO else self._limits.seconds(SMALL)
+        allowed = self._limits.to_start() if line == HELLO else self._limits.for_request(SMALL)
         try:
             self.received = self._child.exchange(
-                *(line, seconds, self._limits.memory(SMALL), REPLY_LIMIT),
+                line,
+                allowed,
                 lambda one: request_id != "" and read_progress(one, request_id) is not None,
             )
         except ChildEndedError as ended:

@@ -1,4 +1,4 @@
-"""The protocol's page is true: its messages are the schema's, its bytes the specification's, and its testee runs."""
+"""The protocol's page is true: messages are the schema's, bytes the specification's, the testee runs."""
 
 from __future__ import annotations
 
