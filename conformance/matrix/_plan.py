@@ -30,6 +30,8 @@ __all__ = ["Plan", "make_plan", "read_records"]
 # As `endianproof run` does: by its entry point's name, so that it is found and loaded just once.
 PYTEST = (sys.executable, "-m", "pytest", "-p", "endianproof", "-p", "no:cacheprovider")
 
+NEEDED = {"cell", "definition", "fingerprint", "report", "verdict"}  # of a record, here and in the table
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -47,11 +49,10 @@ def _record(path: Path) -> Record | None:
     """A record; None where there is none, or a file that is none of this version."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         return None
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) and found.get("cell") == VERSION else None
+    told = isinstance(found, dict) and found.keys() >= NEEDED and found["cell"] == VERSION
+    return found if told else None
 
 
 def read_records(cells: Iterable[Cell], folder: Path) -> dict[str, Record]:

@@ -28,7 +28,14 @@ INPUT = "endianproof_jobs"
 CLOSING, SECONDS = "endianproof_closing", "endianproof_seconds"
 
 # Nothing of the user's own settings for pytest is meant for this session: its items are cells, not tests.
-QUIET = ("-q", "-p", "no:cacheprovider", "--assert=plain", f"--config-file={os.devnull}", "-p", __name__)
+QUIET = (
+    "-q",
+    "--noconftest",
+    f"--config-file={os.devnull}",
+    "--assert=plain",
+    *("-p", "no:cacheprovider"),
+    *("-p", __name__),
+)
 
 
 class CellFailedError(Exception):

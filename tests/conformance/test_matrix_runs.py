@@ -175,6 +175,16 @@ def test_what_failed_is_kept_too_and_run_again_when_that_is_asked_for(project):
     assert "1 cells to run, 1 kept" in mended.stdout
 
 
+def test_a_file_that_is_no_record_keeps_nothing(project):
+    write(project, "loader: mypkg.right")
+    for text in ("{", "[]", '{"cell": 1}'):
+        (project / "endianproof-matrix").mkdir(exist_ok=True)
+        (project / "endianproof-matrix" / "mypkg.right-host.json").write_text(text)
+        assert "1 cells: 1 no record\n" in run("--show").stdout
+    assert run("--resume").returncode == 0
+    assert record("mypkg.right-host")["verdict"] == "passed"
+
+
 def test_show_takes_records_of_any_machine_and_fails_while_one_is_missing(project):
     write(project, "loader: mypkg.right", "loader: mypkg.second")
     assert run("--cell=mypkg.right-host").returncode == 0
@@ -195,11 +205,11 @@ def processes_below(process):
             yield from processes_below(child)
 
 
-def start_and_hang(project):
+def start_and_hang(project, workers=2):
     """A matrix in whose second cell the loader hangs, after the first is through; and all its processes."""
-    write(project, "loader: mypkg.hanging", "loader: mypkg.right")
+    write(project, "loader: mypkg.right", "loader: mypkg.hanging")
     (project / "stuck").touch()
-    process = subprocess.Popen([*COMMAND, "--workers=2", *FEW], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*COMMAND, f"--workers={workers}", *FEW], stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not (project / "hangs").exists() or not Path("endianproof-matrix/mypkg.right-host.json").exists():
         assert time.monotonic() < deadline
@@ -215,9 +225,11 @@ def await_end(processes, seconds):
         time.sleep(0.1)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "terminated"])
-def test_an_interrupted_matrix_ends_its_cells_and_resume_runs_the_rest(project, number):
-    process, all_of_it = start_and_hang(project)
+@pytest.mark.parametrize(
+    ("number", "workers"), [(signal.SIGINT, 2), (signal.SIGTERM, 1)], ids=["Ctrl-C", "terminated"]
+)
+def test_an_interrupted_matrix_ends_its_cells_and_resume_runs_the_rest(project, number, workers):
+    process, all_of_it = start_and_hang(project, workers)
     process.send_signal(number)
     output, _ = process.communicate(timeout=30)
     await_end(all_of_it, 10)
@@ -242,6 +254,7 @@ def test_a_matrix_that_is_killed_leaves_no_process_and_no_half_record(project):
 def test_the_user_s_own_settings_for_pytest_are_the_cells_and_not_the_matrix_s(project, monkeypatch):
     (project / "pyproject.toml").write_text("[tool.pytest.ini_options]\naddopts = '-k st-dtype-float32'\n")
     (project / "test_mine.py").write_text("def test_mine():\n    raise AssertionError\n")
+    (project / "conftest.py").write_text("import os\nassert 'PYTEST_ADDOPTS' in os.environ\n")
     write(project, "loader: mypkg.wrong")
     monkeypatch.setenv("PYTEST_ADDOPTS", "-v")
     done = run(passed_on=())
