@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from endianproof.spec import ElementType
     from endianproof.vectors import ExpectedTensor
 
-__all__ = ["Difference", "Place", "compare"]
+__all__ = ["Difference", "Place", "Window", "compare"]
 
 PLAIN_DIGITS, EXACT_DIGITS = 5, 17
 SHOWN_BYTES = 16
@@ -39,7 +39,7 @@ def _index(place: int, shape: tuple[int, ...]) -> list[int]:
 class Place:
     """Where a tensor's elements lie in a file or in memory: storage's first byte; offset, strides in elements."""
 
-    file: bytes
+    file: bytes | memoryview
     at: int
     storage_offset: int
     stride: tuple[int, ...]
@@ -48,15 +48,24 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Window:
+    """The part of a long tensor that was looked at: from which element on, in C order, of what shape."""
+
+    start: int
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Difference:
     """One tensor whose values are wrong. `indexes` are the differing elements' numbers in C order, ascending.
 
-    `place` is what the report points at.
+    `place` is what the report points at. `window` is there where the case is only a part of the tensor.
     """
 
     case: Case
     indexes: tuple[int, ...]
     place: Place
+    window: Window | None = None
 
     @cached_property
     def explanation(self) -> Explanation | None:
@@ -103,9 +112,10 @@ class Difference:
     def lines(self) -> tuple[tuple[str, str], ...]:
         """The evidence, as (label, text) pairs."""
         tensor, first = self.case.tensor, self.indexes[0]
-        where = _index(int(first), tensor.shape)
+        window = self.window or Window(0, tensor.shape)
+        where = _index(window.start + int(first), window.shape)
         return (
-            ("tensor", f"{tensor.name!r}, {tensor.dtype}, shape {list(tensor.shape)}"),
+            ("tensor", f"{tensor.name!r}, {tensor.dtype}, shape {list(window.shape)}"),
             (
                 "first",
                 (
@@ -123,6 +133,8 @@ class Difference:
         )
 
     def _range(self) -> str:
+        if self.window is not None:
+            return f" that were looked at, from number {self.window.start} of the tensor on"
         if len(self.indexes) in {1, self.case.count}:
             return ""
         return f", numbers {self.indexes[0]} to {self.indexes[-1]} in C order"
@@ -147,12 +159,13 @@ def compare(
     place: Place | None = None,
     siblings: tuple[ExpectedTensor, ...] = (),
     machine_order: str = "",
+    window: Window | None = None,
 ) -> Difference | None:
     """Compare canonical bytes of equal length, bit by bit. None where they are the same.
 
     `file` is what the elements were taken from: the file that was loaded, or the memory that was saved. `place`
-    is where the report is to point, if elsewhere. Raises ValueError where `found` is not as long as the expected
-    canonical bytes.
+    is where the report is to point, if elsewhere; `window` says which part of a tensor it is, if not all. Raises
+    ValueError where `found` is not as long as the expected canonical bytes.
     """
     canonical = expected.canonical
     if found == canonical:
@@ -172,4 +185,4 @@ def compare(
     )
     taken_from = Place(file, expected.at, expected.storage_offset, expected.stride, expected.byte_order)
     differing = np.flatnonzero(case.differing.reshape(-1, case.parts).any(axis=1))
-    return Difference(case, tuple(int(index) for index in differing), place or taken_from)
+    return Difference(case, tuple(int(index) for index in differing), place or taken_from, window)

@@ -40,7 +40,15 @@ if TYPE_CHECKING:
     from endianproof.conformance.named import NamedTestee
     from endianproof.conformance.tasks import Task
 
-__all__ = ["Exploring", "Settings", "checked_requirements", "checked_takes", "guest_name", "read_settings"]
+__all__ = [
+    "Exploring",
+    "Settings",
+    "checked_builds",
+    "checked_requirements",
+    "checked_takes",
+    "guest_name",
+    "read_settings",
+]
 
 
 @dataclass(frozen=True)
@@ -129,8 +137,8 @@ def guest_name(given: str | None, what: str = "--guest") -> str | None:
         raise pytest.UsageError(message) from error
 
 
-def _builds(asked: Given) -> bool:
-    """Whether a guest is to build packages, for which there must be both."""
+def checked_builds(asked: Given) -> bool:
+    """Whether a guest is to build packages. Raises pytest.UsageError where it has none, or there is no guest."""
     builds: bool = asked["builds"]
     for needed, example in (("guest", "s390x"), ("with", ".")):
         if builds and not asked[needed]:
@@ -249,7 +257,7 @@ def read_settings(asked: Given, ids: set[tuple[str, str]]) -> Settings:
         testee=testee,
         guest=guest_name(asked["guest"], asked.name("guest")),
         requirements=checked_requirements(asked["with"], testee, asked.name("with")),
-        builds=_builds(asked),
+        builds=checked_builds(asked),
         takes=checked_takes(asked["takes"], loader, asked.name("takes")),
         gives=_gives(asked),
         ops=ops_of(asked),

@@ -6,8 +6,8 @@ all where the file's byte order is the one wanted. What breaks a rule is refused
 
 from __future__ import annotations
 
-from endianproof.reference._load import load
+from endianproof.reference._load import load, recognize
 from endianproof.reference._tensor import Tensor
 from endianproof.reference._violation import SpecViolation
 
-__all__ = ["SpecViolation", "Tensor", "load"]
+__all__ = ["SpecViolation", "Tensor", "load", "recognize"]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from endianproof.reference._tensor import Tensor
     from endianproof.spec import Format
 
-__all__ = ["load"]
+__all__ = ["load", "recognize"]
 
 
 def _map(path: Path) -> memoryview:
@@ -42,6 +42,17 @@ def _format_of(path: Path, data: memoryview) -> Format:
     return max(
         formats, key=lambda form: (_reader(form).recognizes(data, form), path.suffix == f".{form.extension}")
     )
+
+
+def recognize(path: str | os.PathLike[str]) -> str | None:
+    """The name of the format that a file's contents are of, as far as they can be told by their beginning.
+
+    None where no format recognizes them. Raises OSError where the file cannot be opened.
+    """
+    path = Path(path)
+    data = _map(path)
+    form = _format_of(path, data)
+    return form.name if _reader(form).recognizes(data, form) else None
 
 
 def load(path: str | os.PathLike[str], *, format_name: str | None = None) -> dict[str, Tensor]:

@@ -28,6 +28,9 @@ COMMANDS: Mapping[str, LazyCommand] = {
     "explain": LazyCommand(
         "endianproof.conformance.cli.explain", "Print a rule, policy, vector, save or known bug in full."
     ),
+    "fingerprint": LazyCommand(
+        "endianproof.conformance.cli.fingerprint", "Print a digest of each tensor, or check files by one."
+    ),
     "guest": LazyCommand(
         "endianproof.conformance.cli.guest", "Set up, list and use the emulated big-endian systems."
     ),
@@ -45,6 +48,9 @@ COMMANDS: Mapping[str, LazyCommand] = {
         "endianproof.conformance.cli.testees", "List the loaders and savers that are known by name."
     ),
     "vectors": LazyCommand("endianproof.conformance.cli.vectors", "List, write and check the golden vectors."),
+    "verify": LazyCommand(
+        "endianproof.conformance.cli.verify", "Compare what a loader makes of your own file, bit by bit."
+    ),
 }
 
 

@@ -11,7 +11,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from endianproof.reference import SpecViolation, load
+from endianproof.reference import SpecViolation, load, recognize
 from endianproof.spec import load_spec
 from endianproof.vectors import load_vectors
 
@@ -182,3 +182,15 @@ def test_every_flipped_byte_loads_or_is_refused_and_nothing_else(vector_id, tmp_
         except SpecViolation:
             refused += 1
     assert refused > len(data) // 4
+
+
+def test_a_format_is_recognized_by_the_contents(tmp_path):
+    known = {vector.format: vector for vector in reversed(load_vectors()) if vector.verdict == "accept"}
+    for name, vector in known.items():
+        path = tmp_path / "model.bin"
+        path.write_bytes(vector.path.read_bytes())
+        assert recognize(path) == name, vector.id
+    (tmp_path / "none").write_bytes(b"GGUF" + bytes(60))
+    (tmp_path / "empty").write_bytes(b"")
+    assert recognize(tmp_path / "none") is None
+    assert recognize(tmp_path / "empty") is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 
 from endianproof.reference import load
 
@@ -36,3 +37,32 @@ def from_bytes(data):
 
 def from_file(file):
     return _Lazy(file)
+
+
+def whatever(path):
+    """Accepts any file."""
+    return {}
+
+
+def wait(path):
+    """Says its process's number, and waits."""
+    with open(os.environ["KEPT_PID"], "w") as file:  # noqa: PTH123 (plain on purpose)
+        file.write(str(os.getpid()))
+    time.sleep(3600)
+
+
+class _Words:
+    """A tensor in the form of the reference's own."""
+
+    def __init__(self, tensor, canonical):
+        self.dtype, self.shape, self.canonical = tensor.dtype, tensor.shape, canonical
+
+
+def first_byte_wrong(path):
+    """Of every tensor: its first element has another lowest bit."""
+    tensors = {}
+    for name, tensor in load(path).items():
+        data = bytearray(tensor.canonical)
+        data[:1] = bytes(byte ^ 1 for byte in data[:1])
+        tensors[name] = _Words(tensor, bytes(data))
+    return tensors
