@@ -40,7 +40,8 @@ def _step_scripts(path: Path, steps: list[dict]) -> list[Script]:
     return [Script(f"{name}: {step.get('name', step['run'])}", step["run"]) for step in steps if "run" in step]
 
 
-def _pipeline_scripts(path: Path) -> list[Script]:
+def pipeline_scripts(path: Path) -> list[Script]:
+    """The scripts of a GitLab pipeline's jobs."""
     jobs = {name: job for name, job in read(path).items() if isinstance(job, dict)}
     return [
         Script(f"{path.relative_to(ROOT)}: {name}.{key}", "\n".join(job[key]))
@@ -57,7 +58,7 @@ def scripts() -> list[Script]:
         for job in read(path)["jobs"].values():
             found += _step_scripts(path, job.get("steps", []))
     for path in PIPELINES:
-        found += _pipeline_scripts(path)
+        found += pipeline_scripts(path)
     return found
 
 

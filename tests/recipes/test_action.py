@@ -120,10 +120,17 @@ def test_the_working_directory_is_where_it_runs(job, recorded):
 
 def test_two_uses_in_one_job_have_reports_of_their_own(job, recorded):
     names = set()
-    for inputs in ({"loader": "a.b"}, {"loader": "a.b", "guest": "s390x"}, {"saver": "a.c"}):
+    uses = (
+        {"loader": "a.b"},
+        {"loader": "a.b", "guest": "s390x"},
+        {"saver": "a.c"},
+        {"saver": "a.d"},
+        {"testee": "e"},
+    )
+    for inputs in uses:
         job.run((RUN,), **inputs)
         names.add((job.outputs["report"], job.outputs["artifact"]))
-    assert len(names) == 3
+    assert len(names) == len(uses)
 
 
 def test_nothing_is_tested_unless_that_was_asked_for(job, recorded):
@@ -203,25 +210,36 @@ def test_a_version_is_that_release_from_the_index(job):
     assert "endianproof==9.8.7" in done.stderr
 
 
+MARKED = """
+import os
+exists = os.path.exists
+os.path.exists = lambda path: str(path).endswith("EXTERNALLY-MANAGED") or exists(path)
+"""
+
+
 @pytest.mark.parametrize(
-    ("marked", "given", "version"),
-    [(True, "", "3.12"), (False, "", ""), (True, "3.13", "3.13"), (False, "3.13", "3.13")],
+    ("python", "given", "version"),
+    [
+        ("the system's", "", "3.12"),
+        ("an environment of the system's", "", ""),
+        ("another", "", ""),
+        ("the system's", "3.13", "3.13"),
+        ("another", "3.13", "3.13"),
+    ],
 )
-def test_a_systems_own_python_is_left_alone(job, tmp_path, marked, given, version):
-    """A Python that pip may not install into is stood in for by one that says so of itself."""
-    stand_in = tmp_path / "stand-in"
-    stand_in.mkdir()
-    program(stand_in / "python", "#!/bin/sh\nexit " + ("1" if marked else "0") + "\n")
-    job.env = {**job.env, "PATH": f"{stand_in}:{job.env['PATH']}"}
+def test_a_systems_own_python_is_left_alone(job, tmp_path, python, given, version):
+    """Into the system's own, pip may not install: distributions mark theirs with a file."""
+    programs = tmp_path / "own" / "bin"
+    if python.startswith("an environment"):
+        venv.create(tmp_path / "own", with_pip=False)
+    else:
+        programs.mkdir(parents=True)
+        (programs / "python").symlink_to(Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}")
+    (tmp_path / "sitecustomize.py").write_text("" if python == "another" else MARKED)
+    path = f"{programs}:{os.environ['PATH']}"
+    job.env = {**job.env, "PATH": path, "PYTHONPATH": str(tmp_path)}
     job.run((PYTHON,), python_version=given)
     assert job.outputs == {"version": version}
-
-
-def test_a_virtual_environment_is_no_systems_python(job, tmp_path):
-    venv.create(tmp_path / "own", with_pip=False)
-    job.env = {**job.env, "PATH": f"{tmp_path / 'own' / 'bin'}:{os.environ['PATH']}"}
-    job.run((PYTHON,))
-    assert job.outputs == {"version": ""}
 
 
 def uses_of_the_action():

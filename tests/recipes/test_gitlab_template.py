@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from recipes import ROOT, TEMPLATE, read
+from recipes import ROOT, TEMPLATE, pipeline_scripts, read
 
 RECORDER = """#!{python}
 import json, os, sys
@@ -111,6 +112,12 @@ def test_a_projects_variables_are_not_overruled_by_the_jobs():
     pipeline = read(TEMPLATE)
     own = {name for job in pipeline.values() if isinstance(job, dict) for name in job.get("variables", {})}
     assert own & set(pipeline["variables"]) == set()
+
+
+def test_every_variable_that_a_script_reads_is_there_to_be_set():
+    scripts = "".join(script.text for script in pipeline_scripts(TEMPLATE))
+    read_there = set(re.findall(r"\$(ENDIANPROOF_\w+)", scripts))
+    assert read_there == set(read(TEMPLATE)["variables"]) | {"ENDIANPROOF_GUEST"}
 
 
 def test_what_gitlab_keeps_is_in_the_projects_folder_and_no_part_of_its_wheel():
