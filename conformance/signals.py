@@ -8,11 +8,12 @@ import threading
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     import pytest
 
-__all__ = ["heed"]
+__all__ = ["heed", "heed_until"]
 
 
 def _end_like_an_interruption(number: int, _frame: FrameType | None) -> NoReturn:
@@ -25,7 +26,12 @@ def _leave(number: signal.Signals) -> None:
 
 def heed(config: pytest.Config) -> None:
     """Heed what CI systems and closed terminals send, until pytest ends."""
+    heed_until(config.add_cleanup)
+
+
+def heed_until(at_end: Callable[[Callable[[], None]], object]) -> None:
+    """Heed the same, until what is given to `at_end` is called."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         if threading.current_thread() is threading.main_thread() and signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _end_like_an_interruption)
-            config.add_cleanup(functools.partial(_leave, number))
+            at_end(functools.partial(_leave, number))

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import click
 
+from endianproof.conformance.signals import heed_until
 from endianproof.qemu import (
     Guest,
     GuestError,
@@ -45,6 +46,7 @@ class _Command(click.Command):
     """A command whose GuestErrors and failing files are a user's to read."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        heed_until(ctx.call_on_close)  # a set-up that is terminated ends mmdebstrap and QEMU, too
         try:
             return super().invoke(ctx)
         except GuestError as error:
