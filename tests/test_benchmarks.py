@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,3 +25,19 @@ def test_loading_is_measured(what, measured):
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout).keys() == measured
+
+
+def test_what_cannot_be_measured_here_says_why(tmp_path):
+    command = [sys.executable, "-m", "benchmarks", "upstream"]
+    env = {**os.environ, "PATH": str(tmp_path)}
+    done = subprocess.run(command, cwd=PROJECT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("guests against debootstrap: not measured, debootstrap needs root")
+
+
+def test_an_unknown_benchmark_is_told_with_those_that_there_are():
+    command = [sys.executable, "-m", "benchmarks", "upsteam"]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "there is no benchmark 'upsteam'" in done.stderr
+    assert "upstream" in done.stderr
