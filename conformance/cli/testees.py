@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from typing import TYPE_CHECKING
 
 import click
@@ -39,7 +40,7 @@ def _place(place: Availability) -> str:
 
 
 def _listed(found: Sequence[NamedTestee]) -> list[str]:
-    """A table for each option, then how to get what is not here, once for each line."""
+    """A table for each option, then how to get what is not here, and why s390x lacks it."""
     lines: list[str] = []
     for option in dict.fromkeys(one.option for one in found):
         ours = [one for one in found if one.option == option]
@@ -54,9 +55,16 @@ def _missing(found: Sequence[NamedTestee]) -> list[str]:
         if installed(one) is None:
             way = how_to_get(one, in_guest=False).removeprefix(one.name).strip()
             ways.setdefault(way, []).append(one.name)
-    notes = {one.s390x.why: one.library for one in found if one.s390x.why}
-    absent = [f"not on s390x: {library}: {why}" for why, library in notes.items()]
-    return [f"{way}\n  for {', '.join(names)}" for way, names in ways.items()] + absent
+        if not one.s390x.by:
+            ways.setdefault(f"not on s390x: {one.s390x.why}", []).append(one.name)
+    return [
+        f"{way}\n{_wrapped(names)}" for way, names in sorted(ways.items(), key=lambda item: "s390x" in item[0])
+    ]
+
+
+def _wrapped(names: Sequence[str]) -> str:
+    text = f"for {', '.join(names)}"
+    return textwrap.fill(text, 110, initial_indent="  ", subsequent_indent="      ", break_on_hyphens=False)
 
 
 def lines_of(testee: NamedTestee) -> list[str]:

@@ -7,6 +7,7 @@ tensors are built for a saver.
 
     __main__    the command line; makes this package importable where nothing is installed
     libraries/  entry points of libraries that need a line or two to be loaders
+    node/       the same for npm packages, each a program
     resolve     the dotted path of a loader or saver -> the function
     serve       requests in, replies out
     stdio       keeps the protocol's streams out of the library's reach
@@ -14,7 +15,7 @@ tensors are built for a saver.
     digesting   digests of many tensors at once
     saving      calls the saver
     convert     what a loader returned -> named tensors
-    torch_tensors, numpy_arrays    one tensor -> its elements, as they lie in memory
+    torch_tensors, numpy_arrays, tinygrad_tensors    one tensor -> its elements, as they lie in memory
     canonical   elements in memory -> canonical bytes
     handshake   what the testee says of itself, and the samples that prove its conversion
 """

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from endianproof.conformance.testee.canonical import ConversionError, Elements
 from endianproof.conformance.testee.nested import described, named_values
 from endianproof.conformance.testee.numpy_arrays import elements_of_numpy
+from endianproof.conformance.testee.tinygrad_tensors import elements_of_tinygrad
 from endianproof.conformance.testee.torch_tensors import elements_of_torch
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ def elements_of(value: Any) -> Elements:
         return _converted(elements_of_torch, sys.modules["torch"], value)
     if _is(value, "numpy", "ndarray", "generic"):
         return _converted(elements_of_numpy, sys.modules["numpy"], value)
+    if _is(value, "tinygrad", "Tensor"):
+        return elements_of_tinygrad(sys.modules["tinygrad"], value)
     own = _own(value)
     if own is not None:
         return own

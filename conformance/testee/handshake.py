@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from endianproof.conformance.testee.canonical import SWAP_UNITS
 from endianproof.conformance.testee.convert import elements_of
 from endianproof.conformance.testee.resolve import top_level
+from endianproof.conformance.testee.tinygrad_tensors import own_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +73,12 @@ def _ml_dtypes(ml_dtypes: Any, name: str) -> Any:
     return sys.modules["numpy"].array(_by_value(name)).astype(kind) if isinstance(kind, type) else None
 
 
-MAKERS = {"torch": _torch, "numpy": _numpy, "ml_dtypes": _ml_dtypes}
+def _tinygrad(tinygrad: Any, name: str) -> Any:
+    dtype = getattr(tinygrad.dtypes, own_name(name), None)
+    return tinygrad.Tensor(_by_value(name), dtype=dtype) if dtype is not None else None
+
+
+MAKERS = {"torch": _torch, "numpy": _numpy, "ml_dtypes": _ml_dtypes, "tinygrad": _tinygrad}
 
 
 def _sample(framework: str, name: str) -> dict[str, str] | None:
