@@ -6,7 +6,7 @@ A testee that dies, hangs, eats memory or answers nonsense costs the request it 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from endianproof.conformance.child import Child, ChildEndedError
 from endianproof.conformance.launch import TesteeStartError
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from endianproof.conformance.launch import Launch
+    from endianproof.conformance.limits import Allowance
     from endianproof.conformance.outcome import TesteeInfo
     from endianproof.vectors import Save
 
@@ -51,16 +52,46 @@ SPOILED = {OutcomeKind.OUT_OF_MEMORY, OutcomeKind.PROTOCOL_ERROR}
 TROUBLE = {OutcomeKind.REJECTED, OutcomeKind.CRASHED, OutcomeKind.TIMED_OUT, OutcomeKind.OUT_OF_MEMORY}
 
 
+class Process(Protocol):
+    """What is needed of a started testee: `child.Child`, or `inside.Inside`."""
+
+    def exchange(self, request: bytes, allowed: Allowance, is_news: Callable[[bytes], bool] = ..., /) -> bytes:
+        """Send one line and return the one that answers it. Raises ChildEndedError."""
+        ...
+
+    def has_exited(self) -> bool:
+        """Whether it is gone by itself."""
+        ...
+
+    def kill(self) -> None:
+        """End it at once."""
+        ...
+
+    def interrupt(self) -> None:
+        """End it from another thread."""
+        ...
+
+    def close(self, farewell: bytes, /) -> None:
+        """Say goodbye, and end it."""
+        ...
+
+
 class TesteeProcess:
     """A testee, started when it is first needed and again after each time it was lost. Also a context manager."""
 
     __test__ = False  # no test class, whatever its name makes pytest think
 
-    def __init__(self, launch: Launch, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        launch: Launch,
+        limits: Limits | None = None,
+        begin: Callable[[Launch, int | None], Process] = Child,
+    ) -> None:
+        self._begin = begin
         self._launch = launch
         self._mark: Mark | None = None
         self._limits = limits or Limits()
-        self._child: Child | None = None
+        self._child: Process | None = None
         self._info: TesteeInfo | None = None
         self._count = 0
         self._size = 0  # of the file that is kept
@@ -84,7 +115,7 @@ class TesteeProcess:
             return
         self._mark = self._mark or Mark()
         try:
-            self._child = Child(
+            self._child = self._begin(
                 replace(self._launch, env={**self._launch.env, **self._mark.environment}), self._limits.open_files
             )
         except OSError as error:
@@ -95,6 +126,10 @@ class TesteeProcess:
         except BaseException:  # also Ctrl-C during a slow import: nothing must stay behind
             self._drop()
             raise
+
+    def twin(self) -> TesteeProcess:
+        """Another one, of the same launch and with the same limits. It is not started yet."""
+        return TesteeProcess(self._launch, self._limits, self._begin)
 
     def restart(self) -> None:
         """End the process and start another. Raises TesteeStartError."""
@@ -194,7 +229,7 @@ class TesteeProcess:
 
     def _exchange(
         self,
-        child: Child,
+        child: Process,
         request: Mapping[str, Any],
         size: int,
         read: Reader,
@@ -219,7 +254,7 @@ class TesteeProcess:
             return Outcome(OutcomeKind.PROTOCOL_ERROR, message=str(error))
         return outcome
 
-    def _introduce(self, child: Child) -> TesteeInfo:
+    def _introduce(self, child: Process) -> TesteeInfo:
         what, hint = self._launch.what, self._launch.hint
         try:
             line = child.exchange(HELLO, self._limits.to_start())

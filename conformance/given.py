@@ -34,6 +34,10 @@ class Given:
         """The value; None, [] or False where none was given."""
         return self.values.get(key, NONE[key])
 
+    def has(self, key: str) -> bool:
+        """Whether it was given."""
+        return key in self.values
+
     def name(self, key: str) -> str:
         """How a message calls this option."""
         return self.places.get(key, FLAGS[key])

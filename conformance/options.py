@@ -162,5 +162,18 @@ OPTIONS = (
         "where files that fail are kept (default ./endianproof-found)",
         metavar="FOLDER",
     ),
+    Option(
+        "--workers",
+        "workers",
+        "as many testees at a time, in one pytest (default 1; with pytest-xdist, -n does it)",
+        metavar="N",
+        kind=int,
+    ),
+    Option(
+        "--in-process",
+        "in_process",
+        "call the loader in pytest's own process, for a debugger: no limits, and a crash ends pytest",
+        switch=True,
+    ),
     *LIMITS,
 )

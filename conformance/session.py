@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from endianproof.conformance.ahead import Ahead
+from endianproof.conformance.ahead import Ahead, InTurn
 from endianproof.conformance.baseline import NO_GUEST, Ruling, RunConditions
 from endianproof.conformance.baseline_writer import write_baseline
+from endianproof.conformance.child import Child
 from endianproof.conformance.client import TesteeStartError
 from endianproof.conformance.examine import conclude
 from endianproof.conformance.finding import Finding, Judgement
@@ -31,10 +32,14 @@ from endianproof.conformance.summary import Result, Summary
 from endianproof.conformance.tasks import OPS, counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from endianproof.conformance.ahead import Observer
     from endianproof.conformance.baseline import Baseline
+    from endianproof.conformance.client import TesteeProcess
     from endianproof.conformance.examine import Testee
+    from endianproof.conformance.given import Given
+    from endianproof.conformance.inside import Inside
     from endianproof.conformance.outcome import TesteeInfo
     from endianproof.conformance.tasks import Task
 
@@ -50,10 +55,20 @@ HINTS = {
 PROVES_NOTHING = "even the plainest {name} file is refused: that invalid ones are refused, too, proves nothing"
 
 
+IN_PROCESS = "endianproof: in pytest's own process: no limits, no isolation; a crash of the loader ends pytest"
+
+
+def _inside() -> type[Inside]:
+    from endianproof.conformance.inside import Inside  # noqa: PLC0415 - the testee's side, only if asked
+
+    return Inside
+
+
 def begin(config: pytest.Config) -> None:
     """Make this pytest run a conformance run. Raises pytest.UsageError for options that cannot be followed."""
     asked = given_of(config)
     run = ConformanceRun(config, read_settings(asked, own_ids(config, asked)))
+    _refuse_beside_xdist(config, asked)
     config.add_cleanup(run.close)
     heed(config)
     config.pluginmanager.register(run, "endianproof-run")
@@ -63,6 +78,13 @@ def begin(config: pytest.Config) -> None:
         config.pluginmanager.register(ExploreRun(run, wish), "endianproof-explore")
 
 
+def _refuse_beside_xdist(config: pytest.Config, asked: Given) -> None:
+    """One way to have several testees is enough, and pytest-xdist's workers have no terminal to debug at."""
+    for key in ("workers", "in_process"):
+        if asked.has(key) and config.getoption("numprocesses", None):
+            raise pytest.UsageError(f"{asked.name(key)} and -n exclude each other: leave one of them out")
+
+
 class ConformanceRun:
     """The hooks of one run. The testee starts when it is first needed, and ends with pytest."""
 
@@ -70,9 +92,10 @@ class ConformanceRun:
         self.settings = settings
         self._config = config
         self._is_worker = hasattr(config, "workerinput")  # pytest-xdist sets it in its workers
-        self._testee: Testee | None = None
-        self._ahead: Ahead | None = None
-        self._following: Task | None = None
+        self._testee: TesteeProcess | None = None
+        self._observing: Observer | None = None
+        self._following: tuple[Task, ...] = ()
+        self._places: dict[pytest.Item, int] = {}
         self._info: TesteeInfo | None = None
         self._plain: dict[str, Mapping[str, bool | None]] = {}
         self._results: list[Result] = []
@@ -83,7 +106,7 @@ class ConformanceRun:
 
     def examine(self, task: Task) -> Judgement:
         """Judge one vector or save. A testee that cannot be started again is that task's protocol error."""
-        following, self._following = self._following, None
+        following, self._following = self._following, ()
         try:
             with at_hand(task, self._progress) as ready:
                 return conclude(self._observer().observe(ready, following), self.settings.policies)
@@ -109,15 +132,18 @@ class ConformanceRun:
         """What the entries of a baseline are held against."""
         return RunConditions.of(self.settings.guest, self._information())
 
-    def _running(self) -> Testee:
+    def _running(self) -> TesteeProcess:
         if self._testee is None:
-            self._testee = start(self.settings, self._python_paths(), self._progress, self.settings.limits)
+            asked, begin = self.settings, Child if not self.settings.in_process else _inside()
+            self._testee = start(asked, self._python_paths(), self._progress, asked.limits, begin)
         return self._testee
 
-    def _observer(self) -> Ahead:
-        if self._ahead is None:
-            self._ahead = Ahead(self._running())
-        return self._ahead
+    def _observer(self) -> Observer:
+        if self._observing is None:
+            first = self._running()
+            others = [first.twin() for _ in range(self.settings.workers - 1)]
+            self._observing = InTurn(first) if self.settings.in_process else Ahead(first, *others)
+        return self._observing
 
     def _information(self) -> TesteeInfo:
         if self._info is None:
@@ -137,11 +163,10 @@ class ConformanceRun:
 
     def close(self) -> None:
         """End the testee."""
-        if self._ahead is not None:
-            self._ahead.close()
-        elif self._testee is not None:
-            self._testee.close()
-        self._testee = self._ahead = None
+        ending = self._observing or self._testee
+        if ending is not None:
+            ending.close()
+        self._testee = self._observing = None
 
     # pytest's hooks, in the order in which pytest calls them
 
@@ -170,12 +195,15 @@ class ConformanceRun:
         return [
             f"endianproof: {' '.join(filter(None, (self._name(), info.version)))}, {info.runtime}, {where}",
             f"endianproof: {packages or 'no packages'}; {chosen}",
-            *(
-                [f"endianproof: limits: {' '.join(changed)}"]
-                if (changed := self.settings.limits.changed())
-                else []
-            ),
+            *self._conditions_shown(),
         ]
+
+    def _conditions_shown(self) -> Iterator[str]:
+        """What is not as usual: no process of its own, or other limits."""
+        if self.settings.in_process:
+            yield IN_PROCESS
+        elif changed := self.settings.limits.changed():
+            yield f"endianproof: limits: {' '.join(changed)}"
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
@@ -210,12 +238,25 @@ class ConformanceRun:
             session, name=name, nodeid=name, path=tasks[0].path.parent, run=self, tasks=tasks
         )
 
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note the order in which items will run."""
+        self._places = {item: place for place, item in enumerate(session.items)}
+
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, nextitem: pytest.Item | None) -> None:
-        """Note which task comes next, and leave the running to pytest."""
-        following = nextitem.task if isinstance(nextitem, TaskItem) else None
-        # A large vector's file is not made yet.
-        self._following = following if following is not None and not following.large else None
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        """Note which tasks come next, and leave the running to pytest."""
+        self._following = tuple(
+            one.task
+            for one in self._next_items(item, nextitem)
+            if isinstance(one, TaskItem) and not one.task.large  # a large vector's file is not made yet
+        )
+
+    def _next_items(self, item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.Item]:
+        """The next item, or enough for each testee to be at one and to have one waiting."""
+        if self.settings.workers == 1 or nextitem is None:
+            return [nextitem] if nextitem is not None else []
+        after = self._places[item] + 1
+        return item.session.items[after : after + 2 * self.settings.workers]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather results, here or from a worker."""

@@ -68,8 +68,9 @@ class Settings:
     Just one of `loader`, `saver` and `testee` is set. `tasks` are those selected, vectors in the manifests' order,
     then saves in the specification's; `narrowed` says whether the user chose formats. `ops` are what the testee
     may be asked for. `gives` is the framework of a saver's tensors, None for the default. `guest` is a guest's
-    name, None for this machine; where it `builds`, it makes wheels of packages that have none. `all_tasks` are all
-    that there are, the large ones only where they were asked for; `left_out` counts the large ones of the same
+    name, None for this machine; where it `builds`, it makes wheels of packages that have none. `workers` is how
+    many testees work at a time, `in_process` says that the only one is in pytest's own process. `all_tasks` are
+    all that there are, the large ones only where they were asked for; `left_out` counts the large ones of the same
     selection where they were not.
     """
 
@@ -88,6 +89,8 @@ class Settings:
     baseline: Baseline | None
     update: bool
     limits: Limits
+    workers: int = 1
+    in_process: bool = False
     report: Path | None = None
     exploring: Exploring | None = None
     all_tasks: tuple[Task, ...] = ()
@@ -240,6 +243,29 @@ def _limits(asked: Given) -> Limits:
         raise pytest.UsageError(f"{asked.name(error.key)}: {error}") from error
 
 
+def _workers(asked: Given) -> int:
+    given: int | None = asked["workers"]
+    if given is not None and given < 1:
+        raise pytest.UsageError(f"{asked.name('workers')}={given}: the number of testees at a time, 1 or more")
+    return given or 1
+
+
+# What needs a process of its own, and why.
+APART = {
+    "testee": "a program is a process of its own",
+    "guest": "a guest is another machine",
+    "with": "what pytest has imported stays as it is",
+    "workers": "there is one process, and one debugger",
+}
+
+
+def _in_process(asked: Given) -> bool:
+    apart = next((key for key in APART if asked.has(key)), None)
+    if asked["in_process"] and apart:
+        raise pytest.UsageError(f"--in-process and {asked.name(apart)} exclude each other: {APART[apart]}")
+    return bool(asked["in_process"])
+
+
 def read_settings(asked: Given, ids: set[tuple[str, str]]) -> Settings:
     """Check what was asked for; `ids` are vectors and saves named on the command line.
 
@@ -267,6 +293,8 @@ def read_settings(asked: Given, ids: set[tuple[str, str]]) -> Settings:
         baseline=_baseline(asked),
         update=asked["update"],
         limits=_limits(asked),
+        workers=_workers(asked),
+        in_process=_in_process(asked),
         report=check_place(Path(given)) if (given := asked["report"]) else None,
         exploring=_exploring(asked, formats, ids),
         all_tasks=all_tasks(asked),

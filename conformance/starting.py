@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from endianproof.conformance.child import Child
 from endianproof.conformance.client import TesteeProcess, TesteeStartError
 from endianproof.conformance.examine import DamagedVectorError, Testee, first_load, save_once
 from endianproof.conformance.launch import program_testee, python_testee, saver_testee
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from endianproof.conformance.client import Process
     from endianproof.conformance.launch import Launch
     from endianproof.conformance.limits import Limits
     from endianproof.conformance.tasks import Task
@@ -102,15 +104,19 @@ def _launch(settings: Asked, paths: Sequence[Path], progress: Callable[[str], No
 
 
 def start(
-    settings: Asked, paths: Sequence[Path], progress: Callable[[str], None], limits: Limits | None = None
+    settings: Asked,
+    paths: Sequence[Path],
+    progress: Callable[[str], None],
+    limits: Limits | None = None,
+    begin: Callable[[Launch, int | None], Process] = Child,
 ) -> TesteeProcess:
     """Set up what the testee needs, start it, and let it introduce itself.
 
-    `paths` are folders that the user's own tests import from. Raises pytest.UsageError for a guest, package,
-    loader or program that cannot be had.
+    `paths` are folders that the user's own tests import from; `begin` starts the process. Raises
+    pytest.UsageError for a guest, package, loader or program that cannot be had.
     """
     try:
-        testee = TesteeProcess(_launch(settings, paths, progress), limits)
+        testee = TesteeProcess(_launch(settings, paths, progress), limits, begin)
         testee.hello()
     except (GuestError, OverlayError, TesteeStartError) as error:
         raise _refused(error) from error

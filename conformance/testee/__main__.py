@@ -15,12 +15,8 @@ import sys
 if __name__ == "__main__" and not getattr(sys.flags, "safe_path", False):
     del sys.path[0]
 
-import argparse
 import faulthandler
-import functools
-import importlib
 import importlib.util
-import json
 import os
 from typing import NoReturn
 
@@ -46,43 +42,12 @@ def _make_importable() -> None:
 
 _make_importable()
 
-from endianproof.conformance.testee.building import FRAMEWORKS, default_framework  # noqa: E402 (only now importable)
+from endianproof.conformance.testee.arguments import answer_of, parse  # noqa: E402 (only now importable)
 from endianproof.conformance.testee.handshake import PROTOCOL  # noqa: E402
-from endianproof.conformance.testee.resolve import resolve  # noqa: E402
-from endianproof.conformance.testee.saving import Saver  # noqa: E402
-from endianproof.conformance.testee.serve import TAKES, Loading, Saving, Server, failure  # noqa: E402
+from endianproof.conformance.testee.serve import Server, failure  # noqa: E402
 from endianproof.conformance.testee.stdio import Channel  # noqa: E402
 
 __all__ = ["main"]
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="endianproof testee", description="Serve the testee protocol, version 1."
-    )
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--loader", help="mypkg.load or mypkg.sub:obj.method")
-    which.add_argument("--saver", help="mypkg.save or mypkg.sub:obj.method")
-    parser.add_argument("--takes", choices=sorted(TAKES), default="path", help="what the loader is given")
-    parser.add_argument("--gives", choices=sorted(FRAMEWORKS), help="whose tensors the saver is given")
-    parser.add_argument(
-        "--returns", choices=("auto", "bytes", "file"), default="auto", help="what the saver makes"
-    )
-    parser.add_argument("--keywords", type=json.loads, default={}, help="more keyword arguments, as JSON")
-    parser.add_argument("--name", help="what to call it, instead of its path")
-    parser.add_argument("--path", action="append", default=[], help="folder for the front of sys.path")
-    parser.add_argument("--path-last", action="append", default=[], help="folder for the end of sys.path")
-    return parser.parse_args()
-
-
-def _answer(arguments: argparse.Namespace) -> Loading | Saving:
-    """Import what is tested, and the framework of a saver's tensors. Raises whatever the imports raise."""
-    if arguments.loader is not None:
-        return Loading(functools.partial(resolve(arguments.loader), **arguments.keywords), arguments.takes)
-    save = resolve(arguments.saver)
-    gives = arguments.gives or default_framework()
-    importlib.import_module(gives)
-    return Saving(Saver(save, gives, arguments.returns, arguments.keywords))
 
 
 def _refuse(channel: Channel, error: BaseException) -> NoReturn:
@@ -95,13 +60,13 @@ def _refuse(channel: Channel, error: BaseException) -> NoReturn:
 
 def main() -> None:
     """Import what is tested, then serve requests until the runner says goodbye or goes away."""
-    arguments = _arguments()
+    arguments = parse()
     channel = Channel()
     faulthandler.enable()  # a crash leaves its Python traceback on stderr, and remains a crash
     sys.path[:0] = arguments.path
     sys.path.extend(arguments.path_last)
     try:
-        answer = _answer(arguments)
+        answer = answer_of(arguments)
     except (Exception, SystemExit) as error:  # noqa: BLE001 (importing runs the library's code: it may raise anything)
         _refuse(channel, error)
     Server(arguments.name or arguments.loader or arguments.saver, answer).serve(channel)

@@ -87,9 +87,13 @@ class Server:
                 return
             channel.reply(self._answered(request))
 
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The reply to one request. Raises what is no `Exception`, whatever the library raised of it."""
+        return self._operations.get(str(request.get("op")), self._unknown)(request)
+
     def _answered(self, request: dict[str, Any]) -> dict[str, Any]:
         try:
-            return self._operations.get(str(request.get("op")), self._unknown)(request)
+            return self.answer(request)
         except BaseException as error:  # noqa: BLE001 (see the module's docstring)
             traceback.print_exc()
             code = error.code if isinstance(error, SystemExit) else ENDED

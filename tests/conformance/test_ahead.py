@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from endianproof.conformance.ahead import Ahead
+from endianproof.conformance.ahead import Ahead, InTurn
 from endianproof.conformance.client import TesteeProcess, TesteeStartError
 from endianproof.conformance.examine import DamagedVectorError, observe
 from endianproof.conformance.launch import python_testee
@@ -19,15 +19,15 @@ WAIT = 30  # seconds after which a test that hangs fails
 
 
 class StandIn:
-    """Answers at once, or waits for leave; remembers what it was asked, and whether two asked at a time."""
+    """Answers at once, of one file only when it has leave; remembers what it was asked, one at a time."""
 
     def __init__(self):
         self.asked = []
         self.leave = threading.Event()
-        self.leave.set()
         self.begun = threading.Semaphore(0)
         self.busy = threading.Lock()
         self.ended = []
+        self.held = ""
 
     def hello(self):
         return TesteeInfo("stand-in", "", "little", "", "", {})
@@ -36,7 +36,8 @@ class StandIn:
         assert self.busy.acquire(blocking=False), "two requests at once"
         self.asked.append(path.name)
         self.begun.release()
-        self.leave.wait(WAIT)
+        if path.name == self.held:
+            self.leave.wait(WAIT)
         self.busy.release()
         return Outcome(OutcomeKind.LOADED, (LoadedTensor("x", "uint8", (), "0" * 64, b""),))
 
@@ -51,8 +52,7 @@ class StandIn:
 def test_each_vector_is_observed_once_and_in_order():
     testee = StandIn()
     ahead = Ahead(testee)
-    followers = [*VECTORS[1:], None]
-    seen = [ahead.observe(v, f) for v, f in zip(VECTORS, followers, strict=True)]
+    seen = [ahead.observe(v, VECTORS[place : place + 1]) for place, v in enumerate(VECTORS, 1)]
     ahead.close()
     assert [observation.vector for observation in seen] == list(VECTORS)
     assert testee.asked == [v.path.name for v in VECTORS for _ in range(2)]
@@ -62,7 +62,7 @@ def test_each_vector_is_observed_once_and_in_order():
 def test_the_next_vector_is_begun_before_the_last_one_is_handed_over():
     testee = StandIn()
     ahead = Ahead(testee)
-    ahead.observe(VECTORS[0], VECTORS[1])
+    ahead.observe(VECTORS[0], [VECTORS[1]])
     for _ in range(3):
         assert testee.begun.acquire(timeout=WAIT), "the next vector was not begun"
     assert testee.asked[2] == VECTORS[1].path.name
@@ -72,30 +72,67 @@ def test_the_next_vector_is_begun_before_the_last_one_is_handed_over():
 def test_a_vector_that_was_begun_in_vain_does_not_answer_for_another():
     testee = StandIn()
     ahead = Ahead(testee)
-    ahead.observe(VECTORS[0], VECTORS[1])
-    assert ahead.observe(VECTORS[2], None).vector is VECTORS[2]
+    ahead.observe(VECTORS[0], [VECTORS[1]])
+    assert ahead.observe(VECTORS[2]).vector is VECTORS[2]
     ahead.close()
 
 
 def test_closing_interrupts_a_vector_that_nobody_will_ask_for():
     testee = StandIn()
     ahead = Ahead(testee)
-    ahead.observe(VECTORS[0], None)
-    testee.leave.clear()
-    testee.begun = threading.Semaphore(0)
+    ahead.observe(VECTORS[0])
     ahead.close()
     assert testee.ended == ["close"]  # nothing was under way
 
+    testee.held = VECTORS[1].path.name
     ahead = Ahead(testee)
-    testee.leave.set()
-    ahead.observe(VECTORS[0], VECTORS[1])
-    ahead.observe(VECTORS[1], None)
-    testee.leave.clear()
-    testee.begun = threading.Semaphore(0)
-    ahead._early = VECTORS[2], ahead._thread.submit(testee.load, VECTORS[2].path, "")
-    assert testee.begun.acquire(timeout=WAIT)
+    ahead.observe(VECTORS[0], [VECTORS[1]])
+    _begun(testee, 2 + 2 + 1)
     ahead.close()
     assert testee.ended[-2:] == ["interrupt", "close"]
+
+
+def _begun(testee, loads):
+    for _ in range(loads):
+        assert testee.begun.acquire(timeout=WAIT), "a load was not begun"
+
+
+def test_several_testees_are_at_work_at_once_and_the_order_stays():
+    slow, quick = StandIn(), StandIn()
+    slow.held = quick.held = VECTORS[0].path.name
+    ahead = Ahead(slow, quick)
+    seen = []
+    asking = threading.Thread(target=lambda: seen.append(ahead.observe(VECTORS[0], VECTORS[1:])))
+    asking.start()
+    later = [v.path.name for v in VECTORS[1:] for _ in range(2)]
+    _until(lambda: later in (slow.asked, quick.asked))
+    assert not seen, "the first one is not through"
+    slow.leave.set()
+    quick.leave.set()
+    asking.join(WAIT)
+    seen += [ahead.observe(v, VECTORS[place:]) for place, v in enumerate(VECTORS[1:], 2)]
+    ahead.close()
+    assert [observation.vector for observation in seen] == list(VECTORS)
+    assert len(slow.asked + quick.asked) == 2 * len(VECTORS)
+    assert slow.ended == quick.ended == ["close"]
+
+
+def _until(condition):
+    deadline = time.monotonic() + WAIT
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert condition()
+
+
+def test_in_turn_means_in_the_thread_that_asks_and_nothing_early():
+    testee = StandIn()
+    threads = []
+    testee.hello = lambda: (threads.append(threading.current_thread()), StandIn.hello(testee))[1]
+    in_turn = InTurn(testee)
+    assert in_turn.observe(VECTORS[0], VECTORS[1:]).vector is VECTORS[0]
+    assert testee.asked == [VECTORS[0].path.name] * 2
+    assert threads == [threading.current_thread()]
+    assert in_turn.settle() is testee
 
 
 def test_a_damaged_golden_file_is_reported_for_its_own_vector(tmp_path):
@@ -104,10 +141,10 @@ def test_a_damaged_golden_file_is_reported_for_its_own_vector(tmp_path):
     damaged = replace(VECTORS[1], path=tmp_path / "damaged")
     damaged.path.write_bytes(b"other")
     ahead = Ahead(StandIn())
-    ahead.observe(VECTORS[0], damaged)
+    ahead.observe(VECTORS[0], [damaged])
     with pytest.raises(DamagedVectorError):
-        ahead.observe(damaged, VECTORS[2])
-    assert ahead.observe(VECTORS[2], None).vector is VECTORS[2]
+        ahead.observe(damaged, [VECTORS[2]])
+    assert ahead.observe(VECTORS[2]).vector is VECTORS[2]
     ahead.close()
 
 
