@@ -47,6 +47,10 @@ SEARCH_PATH = (
 # Names that Debian's alternatives would give; without them those of the host's compilers were found.
 OTHER_NAMES = {"cc": "gcc", "c++": "g++"}
 NO_PROGRAMS = {".o", ".so"}  # ELF files that lie beside the compilers' passes
+# Mono's code calls over distances of 32 bits, and QEMU lays memory farther apart unless it is told what to keep to.
+# And it looks for its configuration beside its own programs, where a tree has none.
+MONO = re.compile(r"mono(-sgen)?")
+FOR_MONO = ("-R", "0x80000000", "-E", "MONO_CFG_DIR=/etc")
 COMPILER = re.compile(r"(s390x-linux-gnu-)?(gcc|g\+\+|cpp|gfortran)(-\d+)?")
 
 PROGRAMS = "endianproof-programs"
@@ -155,6 +159,8 @@ def _emulated(tree: Path, program: Sequence[str]) -> list[str]:
     name, is_guests = Path(started).name, Path(started).is_relative_to(tree)
     if is_guests and name.startswith("python3"):
         words += ["-0", str(programs_folder(tree) / name), "-E", f"PYTHONHOME={tree / 'usr'}"]
+    if is_guests and MONO.fullmatch(name):
+        words += FOR_MONO
     if is_guests and COMPILER.fullmatch(name):
         arguments = [f"-B{programs_folder(tree)}/", f"--sysroot={tree}", *arguments]
     return [*words, "-L", str(tree), started, *arguments]

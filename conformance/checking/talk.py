@@ -61,12 +61,14 @@ class Talk:
         self._limits = limits
         self._child: Child | None = None
         self._count = 0
+        self._is_new = False  # no line was sent to the process yet
         self.sent = self.received = b""
         self.errors = ""  # the end of what came on standard error with the last reply
 
     def fresh(self) -> None:
         """End the process, if there is one, and start another, which has introduced itself to nobody."""
         self.end()
+        self._is_new = True
         try:
             self._child = Child(self._launch, self._limits.open_files)
         except OSError as error:
@@ -91,7 +93,8 @@ class Talk:
         """Send a line, nothing for b"", and return the one that answers it. Raises WrongError where none comes."""
         assert self._child is not None, "fresh() or ready() comes first"
         self.sent, self.received = line or self.sent, b""
-        allowed = self._limits.to_start() if line == HELLO else self._limits.for_request(SMALL)
+        allowed = self._limits.to_start() if self._is_new else self._limits.for_request(SMALL)
+        self._is_new = False
         try:
             self.received = self._child.exchange(
                 line,

@@ -165,6 +165,15 @@ def test_the_guests_python_is_told_the_name_that_others_can_start(tree):
     assert f"PYTHONHOME={tree}/usr" in line
 
 
+@pytest.mark.parametrize("name", ["mono", "mono-sgen"])
+def test_monos_code_and_configuration_are_within_reach(tree, name):
+    (tree / "usr/bin" / name).write_bytes((tree / "usr/bin/python3").read_bytes())
+    words = guest_argv("qemu", tree, [name, "adapter.exe"])
+    assert words[words.index("-R") + 1] == "0x80000000"
+    assert words[words.index("-E") + 1] == "MONO_CFG_DIR=/etc"
+    assert words[-2:] == [str(tree / "usr/bin" / name), "adapter.exe"]
+
+
 def test_javas_programs_are_found_where_debian_keeps_them(tree):
     java = tree / "usr/lib/jvm/java-21-openjdk-s390x/bin/java"
     java.parent.mkdir(parents=True)
