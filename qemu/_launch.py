@@ -47,7 +47,7 @@ SEARCH_PATH = (
 # Names that Debian's alternatives would give; without them those of the host's compilers were found.
 OTHER_NAMES = {"cc": "gcc", "c++": "g++"}
 NO_PROGRAMS = {".o", ".so"}  # ELF files that lie beside the compilers' passes
-# Mono's code calls over distances of 32 bits, and QEMU lays memory farther apart unless it is told what to keep to.
+# Mono's code calls over distances of 32 bits, and QEMU lays memory farther apart unless it is told where to stop.
 # And it looks for its configuration beside its own programs, where a tree has none.
 MONO = re.compile(r"mono(-sgen)?")
 FOR_MONO = ("-R", "0x80000000", "-E", "MONO_CFG_DIR=/etc")
