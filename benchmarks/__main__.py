@@ -153,10 +153,30 @@ def loading() -> None:
         print(f"  {name}, throughput over torch.load's: {foreign['torch.load'] / foreign[name]:.2f}", flush=True)
 
 
+def checkpoint() -> None:
+    """A checkpoint of 13.5 GB, verified and fingerprinted, against a plain read of the same file."""
+    loaders = ("reference", "safetensors.torch.load_file")
+    argv = [PYTHON, "-m", "benchmarks.large_verify", "1", *loaders]
+    figures = json.loads(sample(Command("checkpoint", argv, cwd=str(HERE.parent))).output.splitlines()[-1])
+    size, plain = figures.pop("bytes"), figures["plain read"]["seconds"]
+    print(f"a bfloat16 checkpoint of the shapes of Llama-2-7B, {size / 1e9:.1f} GB, each time read from the disk")
+    for name, found in figures.items():
+        speed, ratio = size / 1e9 / found["seconds"], found["seconds"] / plain
+        peaks = [
+            f"{who} {found[f'{who} bytes'] / 1e6:.0f} MB" for who in ("suite", "testee") if f"{who} bytes" in found
+        ]
+        memory = f"; peak memory: {', '.join(peaks)}" if peaks else ""
+        print(
+            f"  {name}: {found['seconds']:.1f} s, {speed:.2f} GB/s, {ratio:.2f} times a plain read{memory}",
+            flush=True,
+        )
+
+
 BENCHMARKS = {
     "overhead": overhead,
     "growth": growth,
     "loading": loading,
+    "checkpoint": checkpoint,
     "matrix": growth_of_matrix,
     "emulation": emulation,
     "setup": setup,

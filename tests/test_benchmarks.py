@@ -13,6 +13,16 @@ import pytest
 PROJECT = Path(__file__).resolve().parents[1]
 
 
+def test_a_small_checkpoint_is_verified():
+    command = [sys.executable, "-m", "benchmarks.large_verify", "64", "reference"]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    ways = {"plain read", "plain read with SHA-256", "fingerprint", "verify reference"}
+    assert figures.keys() == {"bytes"} | ways
+    assert figures["verify reference"]["tensors"] == 291
+
+
 @pytest.mark.parametrize(
     ("what", "measured"),
     [

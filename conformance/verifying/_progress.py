@@ -65,7 +65,8 @@ class Meter:
         speed = share / max(time.monotonic() - self.started, 0.001)
         left = f", {(self.nbytes - share) / speed:.0f} s left" if speed and share < self.nbytes else ""
         size = f"{gigabytes(share)} of {gigabytes(self.nbytes)}"
-        return f"{tensors} of {self.tensors} tensors, {size}, {gigabytes(speed)}/s{left}"
+        counted = f"{tensors} of {self.tensors}" if self.tensors else str(tensors)  # nobody knows how many come
+        return f"{counted} tensors, {size}, {gigabytes(speed)}/s{left}"
 
 
 class Progress:
@@ -92,7 +93,9 @@ class Progress:
             label=label,
             file=sys.stderr,
             show_pos=False,
-            item_show_func=lambda meter: "" if meter is None else f"{meter.done[0]}/{meter.tensors} tensors",
+            item_show_func=lambda meter: (
+                "" if meter is None else f"{meter.done[0]}/{meter.tensors or '?'} tensors"
+            ),
         )
         with bar:
             yield Meter(label, nbytes, tensors, sides, lambda meter, more: bar.update(more, meter))

@@ -295,6 +295,31 @@ def test_what_cannot_be_followed_is_a_usage_error(arguments, said):
     assert "Traceback" not in text
 
 
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    peaks = []
+    for megabytes in (1, 256):
+        path, report = tmp_path / f"{megabytes}.safetensors", tmp_path / f"{megabytes}.json"
+        with path.open("wb") as file:  # sparse
+            size = megabytes << 20
+            header = json.dumps({"w": {"dtype": "BF16", "shape": [size // 2], "data_offsets": [0, size]}}).encode()
+            file.write(len(header).to_bytes(8, "little") + header)
+            file.truncate(8 + len(header) + size)
+        argv = [
+            sys.executable,
+            "-m",
+            "endianproof.conformance.cli",
+            "verify",
+            "-q",
+            str(path),
+            f"--report={report}",
+        ]
+        # Started by a small process: the memory of the one that starts another counts as that one's.
+        start = ["sh", "-c", '"$@"; exit $?', "sh", *argv, "--loader=reference"]
+        assert subprocess.run(start, stdout=subprocess.DEVNULL, check=False).returncode == 0
+        peaks.append(json.loads(report.read_text())["peak_bytes"]["suite"])
+    assert peaks[1] - peaks[0] < 64 << 20
+
+
 def test_the_report_is_a_new_file_of_its_schema(model, tmp_path):
     report = tmp_path / "report.json"
     assert by("swapped", model, f"--report={report}")[0] == 1
