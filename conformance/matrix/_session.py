@@ -116,7 +116,7 @@ class Cells:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
-        """End what still runs, where the session ends before its cells have."""
+        """End what still runs, where the session ends before its cells: pytest-xdist waits ten seconds first."""
         if not hasattr(self._config, "workerinput"):
             for worker in _children(os.getpid()):
                 for child in _children(worker):

@@ -9,12 +9,14 @@ import sys
 import time
 from importlib.resources import files
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import pytest
 
 from endianproof.conformance.cli import matrix as command_line
 from endianproof.conformance.matrix import MatrixError
+from endianproof.conformance.matrix._session import Cells
 
 COMMAND = [sys.executable, "-m", "endianproof.conformance.cli", "matrix"]
 SCHEMAS = files("endianproof.conformance") / "schemas"
@@ -243,6 +245,16 @@ def test_an_interrupted_matrix_ends_its_cells_and_resume_runs_the_rest(project, 
     done = run("--resume")
     assert done.returncode == 0
     assert "1 cells to run, 1 kept" in done.stdout
+
+
+def test_a_session_that_ends_early_ends_the_runs_of_its_workers():
+    code = "import subprocess; print(subprocess.run(['sleep', '1000']).returncode)"
+    worker = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    while not list(processes_below(worker.pid)):
+        time.sleep(0.05)
+    Cells([], SimpleNamespace()).pytest_sessionfinish()
+    output, _ = worker.communicate(timeout=30)
+    assert output == f"{-signal.SIGTERM}\n"
 
 
 def test_a_matrix_that_is_killed_leaves_no_process_and_no_half_record(project):
