@@ -15,6 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from endianproof.qemu._started import MAGIC, MASK
 from endianproof.qemu._tools import QEMU
 
 __all__ = ["main"]
@@ -22,8 +23,6 @@ __all__ = ["main"]
 NEW_MOUNTS, NEW_USERS, NEW_PROCESSES = 0x00020000, 0x10000000, 0x20000000  # <linux/sched.h>
 
 BINFMT_MISC = "/proc/sys/fs/binfmt_misc"
-MAGIC = r"\x7fELF\x02\x02\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x16"
-MASK = r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff"
 
 # A chroot has no services, and asks nobody.
 ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", "HOME": "/root", "container": "lxc"}

@@ -174,7 +174,7 @@ def _unpack(job: _Job, *, offline: bool) -> None:
                 _enter(job, stage, offline=offline)
 
     def on_quiet() -> None:
-        if stage == DOWNLOADING:
+        if stage == DOWNLOADING and not offline:
             job.say(f"{stage}: {_megabytes(_downloaded_bytes(job))} so far")
 
     environment = {**os.environ, "LC_ALL": "C.UTF-8", "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}

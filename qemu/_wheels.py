@@ -106,6 +106,9 @@ NO_NETWORK = re.compile(
     r"Failed to establish a new connection|Temporary failure in name resolution|Connection refused|"
     r"Network is unreachable|ConnectTimeoutError|ReadTimeoutError|ProxyError|connection broken by"
 )
+DAMAGED = re.compile(
+    r"DO NOT MATCH THE HASHES|IncompleteRead|not a zip file|BadZipFile|Wheel '[^']*' located at \S+ is invalid"
+)
 NO_VERSION = re.compile(r"satisfies the requirement (?P<wanted>.+?) \(from versions: (?P<offered>[^)]*)\)")
 SHOWN_VERSIONS = 8
 
@@ -142,6 +145,11 @@ def _explain(lines: Sequence[str], wanted: Sequence[str], where: WheelPlatform) 
     if NO_NETWORK.search(output):
         hint = "connect this machine, or set up pip's proxy or index, then run it again"
         return GuestError(f"no network: {names} cannot be fetched from the package index", hint, kind="network")
+    if DAMAGED.search(output):
+        message = f"a download of {names} broke off, or is not what the package index announced"
+        return GuestError(
+            message, "run it again; if it stays so, the index or what is between is to blame", kind="damaged"
+        )
     if match := NO_VERSION.search(output):
         return _no_version(match["wanted"], match["offered"], where)
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
