@@ -33,6 +33,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Finding", "Judgement", "judge"]
 
+LOAD_IT = "load it; what is not implemented must say so: NotImplementedError, or the answer `unsupported`"
+# By the class of the loader's exception.
+TO_LOAD = {
+    "ModuleNotFoundError": "have the package where the loader runs: --with=NAME puts it in front; in a guest, "
+    "endianproof guest install adds Debian's, and --build-in-guest compiles what has no wheel",
+}
+
 
 def judge(
     vector: Vector,
@@ -120,10 +127,7 @@ def _valid_refused(trial: Trial) -> Judgement:
         (
             *said(trial.first, "loader"),
             ("file", f"{trial.vector.size} bytes, {_contents(trial.vector)}"),
-            (
-                "what to do",
-                "load it; what is not implemented must say so: NotImplementedError, or the answer `unsupported`",
-            ),
+            ("what to do", TO_LOAD.get(trial.first.error_type, LOAD_IT)),
         ),
         group=f"a valid file was refused{pinned}: {VARYING.sub('...', refusal)}",
     )

@@ -112,7 +112,8 @@ def _python_launch(
     else:
         advice = "--with=NAME==VERSION puts a package in front"
         if guest is not None:  # numpy, for one, has no wheel for s390x
-            advice += f", endianproof guest install {guest.name} python3-NAME adds one of Debian's"
+            advice += f", endianproof guest install {guest.name} python3-NAME adds one of Debian's, and"
+            advice += " --with=NAME --build-in-guest compiles one that has no wheel for the guest"
     hint = f"modules are looked for in {looked}, then among {side}; {advice}"
     return _launch(argv, guest, what, hint)
 

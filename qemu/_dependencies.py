@@ -106,4 +106,4 @@ def add_needs(
         except GuestError as error:
             if error.kind not in LEFT_OUT:
                 raise
-            progress(f"without {wanted}, which {need.of} asks for: {error}")
+            progress(f"without {wanted}, which {need.of} asks for: {str(error).splitlines()[0].rstrip(':')}")

@@ -38,6 +38,14 @@ def test_a_valid_file_loaded_right_passes(vector):
     assert judged(vector, RIGHT, digest_of(RIGHT)).finding is Finding.PASSED
 
 
+def test_a_loader_that_lacks_a_package_is_told_how_to_have_it(vector):
+    absent = Outcome(OutcomeKind.REJECTED, error_type="ModuleNotFoundError", message="No module named 'ml_dtypes'")
+    advice = dict(judged(vector, absent).lines)["what to do"]
+    for way in ("--with=NAME", "endianproof guest install", "--build-in-guest"):
+        assert way in advice
+    assert "--with" not in dict(judged(vector, REFUSED).lines)["what to do"]
+
+
 def test_an_invalid_file_refused_passes_whatever_the_library_says(vector):
     invalid = replace(vector, verdict="reject")
     for refusal in (REFUSED, replace(REFUSED, error_type="RuntimeError", message="")):

@@ -336,3 +336,86 @@ def test_a_path_that_holds_no_package_is_named(index, text, expected):
     error = refused(text)
     assert expected in str(error)
     assert "safetensors==0.4.2" in error.hint
+
+
+# --build-in-guest
+
+
+@pytest.fixture
+def built(monkeypatch, tmp_path):
+    """Stands in for a guest's build: what was built, and the wheel that it became."""
+    sources = []
+
+    def build(guest, source, label, progress):
+        assert guest.name == "trixie"
+        sources.append((source, label))
+        return wheel(tmp_path, f"{Path(label).name.partition('-')[0]}-1.0-cp313-cp313-linux_s390x.whl")
+
+    for module in (packages_module, overlay_module):
+        monkeypatch.setattr(module, "build_in_guest", build)
+    monkeypatch.setattr(overlay_module, "fetch_source", lambda wanted, _, folder: folder / f"{wanted.name}-1.0")
+    return sources
+
+
+def test_a_release_without_a_wheel_is_built_in_the_guest_from_its_source(index, monkeypatch, built):
+    stand_in = packages(monkeypatch, mine=["other", "numpy"])
+    stand_in.needed |= {"mine": ["compiled>=1"]}
+    monkeypatch.setattr(overlay_module, "unpack_wheels", with_wheels(stand_in))
+    said = []
+    folder = overlay(["mine==1.0"], FakeGuest(), said.append, builds=True)
+    assert [label for _, label in built] == ["compiled-1.0"]
+    assert "compiled>=1 has no wheel for Python 3.13 on s390x: fetching its source" in said
+    assert folder.name.startswith("compiled-1.0-mine-1.0-")
+
+
+def with_wheels(stand_in):
+    """An index, and the wheels that are given by their paths."""
+
+    def unpack(requirements, folder, platform, *, keep_open):
+        for text in requirements:
+            if text.endswith(".whl"):
+                stand_in.needed.setdefault(Path(text).name.partition("-")[0], [])
+        return stand_in(requirements, folder, platform, keep_open=keep_open)
+
+    return unpack
+
+
+def test_without_the_option_nothing_is_built_and_the_option_is_asked_for_anew(index, monkeypatch, built):
+    stand_in = packages(monkeypatch, mine=["compiled"])
+    monkeypatch.setattr(overlay_module, "unpack_wheels", with_wheels(stand_in))
+    without = overlay(["mine==1.0"], FakeGuest(), ignore)
+    assert (without.name, built) == ("mine-1.0", [])
+    stand_in.held.clear()
+    assert overlay(["mine==1.0"], FakeGuest(), ignore, builds=True).name.startswith("compiled-1.0-")
+
+
+def test_no_network_builds_nothing(index, monkeypatch, built):
+    stand_in = packages(monkeypatch)
+    stand_in.unreachable = "mine"
+    with pytest.raises(OverlayError, match="no network"):
+        overlay(["mine==1.0"], FakeGuest(), ignore, builds=True)
+    assert built == []
+
+
+def test_a_dependency_that_cannot_be_built_is_told_in_one_line_and_left_out(index, monkeypatch, built):
+    packages(monkeypatch, mine=["compiled"])
+
+    def failing(*_):
+        raise GuestError("compiled could not be built in guest trixie:\n    a.c:1:1: error", kind="unbuildable")
+
+    monkeypatch.setattr(overlay_module, "build_in_guest", failing)
+    said = []
+    assert overlay(["mine==1.0"], FakeGuest(), said.append, builds=True).name == "mine-1.0"
+    assert said[-1] == "without compiled, which mine 1.0 asks for: compiled could not be built in guest trixie"
+
+
+def test_a_project_is_built_in_the_guest_from_a_copy(index, monkeypatch, built, tmp_path):
+    monkeypatch.setattr(overlay_module, "unpack_wheels", with_wheels(packages(monkeypatch)))
+    project = tmp_path / "mine"
+    project.mkdir()
+    (project / "pyproject.toml").write_text("")
+    folder = overlay([str(project)], FakeGuest(), ignore, builds=True)
+    ((source, label),) = built
+    assert label == str(project)
+    assert source != project
+    assert folder.name.startswith("mine-1.0-")

@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
-from endianproof.conformance.overlay import overlay
-from endianproof.qemu import guest
+from endianproof.conformance.overlay import OverlayError, overlay
+from endianproof.qemu import cache_root, guest, remove_tree
 from endianproof.qemu._tools import QEMU
 
 pytestmark = pytest.mark.guest
@@ -94,3 +95,66 @@ def test_a_package_from_the_index_comes_before_the_guests_own(trixie):
     code = "import safetensors; print(safetensors.__version__)"
     assert output(trixie, "python3", "-c", code, env={"PYTHONPATH": str(folder)}) == "0.4.2\n"
     assert output(trixie, "python3", "-c", code) != "0.4.2\n"
+
+
+# --build-in-guest: the compiler's tree is set up by the first of these, beside the guest
+
+
+EXTENSION = """
+#include <Python.h>
+static PyObject *order(PyObject *self, PyObject *none)
+{{ short one = 1; return PyLong_FromLong({value} + *(char *)&one); }}
+static PyMethodDef methods[] = {{{{"order", order, METH_NOARGS, ""}}, {{0}}}};
+static struct PyModuleDef module = {{PyModuleDef_HEAD_INIT, "mine", 0, -1, methods}};
+PyMODINIT_FUNC PyInit_mine(void) {{ return PyModule_Create(&module); }}
+"""
+
+
+@pytest.fixture
+def extension(tmp_path):
+    """A project in C that no earlier run has built, and no later one will find."""
+    project = tmp_path / "endianproof-test-of-building"
+    project.mkdir()
+    value = time.time_ns() % 10**6
+    (project / "mine.c").write_text(EXTENSION.format(value=value))
+    (project / "setup.py").write_text(
+        "from setuptools import Extension, setup\n"
+        'setup(name="endianproof-test-of-building", ext_modules=[Extension("mine", ["mine.c"])])\n'
+    )
+    yield project, value
+    wheels = cache_root().glob("built/*/*/endianproof_test_of_building-*.whl")
+    for left in (
+        *(one.parent for one in wheels),
+        *cache_root().glob("overlays/*/endianproof-test-of-building-*/"),
+    ):
+        remove_tree(left)
+    for log in cache_root().glob("built/*/endianproof-test-of-building.log"):
+        log.unlink()
+
+
+def test_a_project_in_c_is_compiled_in_the_guest_and_runs_there(trixie, extension, monkeypatch):
+    monkeypatch.setenv("CC", "a-compiler-of-the-hosts")
+    project, value = extension
+    said = []
+    folder = overlay([str(project)], trixie, said.append, builds=True)
+    code = "import mine; print(mine.order())"
+    assert output(trixie, "python3", "-c", code, env={"PYTHONPATH": str(folder)}) == f"{value}\n"  # big-endian
+    assert any("(programs started by path: " in line for line in said)
+
+
+def test_a_project_is_compiled_where_programs_cannot_be_started_by_path(trixie, extension, monkeypatch, tmp_path):
+    (tmp_path / "unshare").write_text("#!/bin/sh\necho not permitted\nexit 1\n")
+    (tmp_path / "unshare").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    project, value = extension
+    folder = overlay([str(project)], trixie, print, builds=True)
+    code = "import mine; print(mine.order())"
+    assert output(trixie, "python3", "-c", code, env={"PYTHONPATH": str(folder)}) == f"{value}\n"
+
+
+def test_a_project_that_does_not_compile_shows_the_compilers_words(trixie, extension):
+    project, _ = extension
+    (project / "mine.c").write_text("int broken = ;\n")
+    with pytest.raises(OverlayError, match=r"mine\.c:1:14: error: expected expression") as caught:
+        overlay([str(project)], trixie, print, builds=True)
+    assert "endianproof-test-of-building.log" in caught.value.hint
