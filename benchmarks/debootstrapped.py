@@ -26,6 +26,7 @@ BINFMT_MISC = "/proc/sys/fs/binfmt_misc"
 
 # A chroot has no services, and asks nobody.
 ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", "HOME": "/root", "container": "lxc"}
+ANY_DATE = ("-oAcquire::Check-Valid-Until=false", "-oAcquire::Check-Date=false")  # as debootstrap itself
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -64,7 +65,7 @@ def _make(folder: str, suite: str, mirror: str, packages: list[str]) -> None:
     _run("debootstrap", "--foreign", "--arch=s390x", "--variant=minbase", suite, folder, mirror)
     _run("chroot", folder, "/debootstrap/debootstrap", "--second-stage")
     Path(folder, "etc/apt/sources.list").write_text(f"deb {mirror} {suite} main\n", encoding="ascii")
-    _run("chroot", folder, "apt-get", "update")
+    _run("chroot", folder, "apt-get", "update", *ANY_DATE)
     _run("chroot", folder, "apt-get", "install", "--yes", "--no-install-recommends", *packages)
     _run("chroot", folder, "apt-get", "clean")
     _run("rm", "-rf", f"{folder}/var/lib/apt/lists")
