@@ -77,6 +77,7 @@ class Fingerprint:
 def parse_fingerprint(text: str) -> Fingerprint:
     """Read a document. Raises FingerprintError for what is none, or was damaged."""
     import jsonschema  # noqa: PLC0415 (it takes a while to import)
+    from jsonschema.exceptions import best_match  # noqa: PLC0415 (likewise)
 
     try:
         document: Any = json.loads(text)
@@ -85,7 +86,7 @@ def parse_fingerprint(text: str) -> Fingerprint:
     if isinstance(document, dict) and document.get("fingerprint", VERSION) != VERSION:
         raise FingerprintError(f"version {document['fingerprint']!r} of the format, {VERSION} was expected")
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    fault = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(document))
+    fault = best_match(jsonschema.Draft202012Validator(schema).iter_errors(document))
     if fault is not None:
         where = "/".join(map(str, fault.absolute_path))
         raise FingerprintError(f"no fingerprint: at {where or 'the top'}: {fault.message:.200}")

@@ -69,6 +69,11 @@ class Meter:
         return f"{counted} tensors, {size}, {gigabytes(speed)}/s{left}"
 
 
+def _counted(meter: Any) -> str:
+    """What a bar says behind itself; it has nothing to show before the first word of progress."""
+    return "" if meter is None else f"{meter.done[0]}/{meter.tensors or '?'} tensors"
+
+
 class Progress:
     """Says how far a run is: `quiet` says nothing."""
 
@@ -93,9 +98,7 @@ class Progress:
             label=label,
             file=sys.stderr,
             show_pos=False,
-            item_show_func=lambda meter: (
-                "" if meter is None else f"{meter.done[0]}/{meter.tensors or '?'} tensors"
-            ),
+            item_show_func=_counted,
         )
         with bar:
             yield Meter(label, nbytes, tensors, sides, lambda meter, more: bar.update(more, meter))

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
@@ -19,6 +20,7 @@ from endianproof.conformance.cli import main
 from endianproof.conformance.outcome import LoadedTensor
 from endianproof.conformance.verifying import Fingerprint, FingerprintError, parse_fingerprint
 from endianproof.qemu import guest, package_alone
+from endianproof.reference import load
 from endianproof.vectors import load_vectors
 
 LOADERS = Path(__file__).parent / "loaders"
@@ -155,6 +157,41 @@ def test_a_loader_is_verified_against_it(tmp_path):
     code, text = verify("right", other)
     assert (code, "values differ: tensor 'a'" in text) == (1, True), text
     assert verify("refusing")[0] == 1
+
+
+def test_shards_are_verified_against_one(tmp_path):
+    groups = [{"a": TENSORS["a"]}, {"b": TENSORS["b"], "z": TENSORS["z"]}]
+    index, known = shards(tmp_path, groups), tmp_path / "known.json"
+    taken(index, "-o", known)
+    first, second = sorted(tmp_path.glob("*.safetensors"))
+
+    def verify(*files):
+        arguments = ["verify", "-q", *map(str, files), "--loader=reference", f"--against={known}"]
+        result = CliRunner().invoke(main, arguments)
+        return result.exit_code, result.output
+
+    assert verify(index)[0] == 0
+    assert verify(second, first)[0] == 0
+    code, text = verify(second)
+    assert (code, "in the fingerprint, and not returned: 'a'" in text) == (1, True), text
+
+
+def test_a_file_that_only_the_loader_can_read_is_verified_against_one(tmp_path):
+    path, known, other = tmp_path / "model.safetensors", tmp_path / "known.json", tmp_path / "model.npz"
+    safetensors(path, {"b": TENSORS["b"]})
+    taken(path, "-o", known)
+    array = next(iter(load(path).values())).numpy()
+
+    def verify(made):
+        np.savez(other, b=made)
+        arguments = ["verify", "-q", str(other), "--loader=numpy.load", f"--against={known}"]
+        result = CliRunner().invoke(main, arguments)
+        return result.exit_code, result.output
+
+    code, text = verify(array)
+    assert (code, "same: 1 tensor" in text) == (0, True), text
+    code, text = verify(array[::-1])
+    assert (code, "values differ: tensor 'b'" in text) == (1, True), text
 
 
 def test_nothing_that_exists_is_written_over(tmp_path):
