@@ -51,6 +51,8 @@ class _Command(click.Command):
             return super().invoke(ctx)
         except GuestError as error:
             raise _Failure(error) from error
+        except BrokenPipeError:  # whoever reads what is listed has read enough
+            raise
         except OSError as error:
             hint = f"guests are kept in {cache_root()}; ENDIANPROOF_CACHE names another folder"
             raise _Failure(GuestError(str(error), hint)) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -197,6 +198,15 @@ def test_install_refuses_what_is_neither_package_nor_wheel(cache):
     result = run("guest", "install", "trixie", "ml_dtypes>=0.5")
     assert result.exit_code == 2
     assert "'ml_dtypes>=0.5' is neither a Debian package's name nor a wheel as NAME==VERSION" in result.output
+
+
+def test_a_list_that_nobody_reads_to_its_end_is_no_complaint_about_the_cache(cache, monkeypatch):
+    def closed(*_arguments, **_options):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(click, "echo", closed)
+    result = run("guest", "list")
+    assert (result.exit_code, result.output) == (1, "")
 
 
 def test_remove_says_what_became_free(cache):

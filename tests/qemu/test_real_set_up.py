@@ -189,12 +189,13 @@ def mounting(folder: Path) -> tuple[str, ...]:
 def test_a_disk_that_fills_up_leaves_no_guest_and_with_more_room_there_is_one(cache):
     shutil.rmtree(cache.folder / "downloads")
     script = f"""
-        mount -t tmpfs -o size={FOR_NO_LISTS_MB}m small "$ENDIANPROOF_CACHE"
+        mount -t tmpfs -o size={ENOUGH_MB}m small "$ENDIANPROOF_CACHE"
+        head -c {ENOUGH_MB - FOR_NO_LISTS_MB}M /dev/zero > "$ENDIANPROOF_CACHE/ballast"
         "$@" setup tiny; echo "== $?"
-        mount -o remount,size={FOR_HALF_A_TREE_MB}m "$ENDIANPROOF_CACHE"
+        truncate -s {ENOUGH_MB - FOR_HALF_A_TREE_MB}M "$ENDIANPROOF_CACHE/ballast"
         "$@" setup tiny; echo "== $?"
         "$@" list; ls "$ENDIANPROOF_CACHE/guests"
-        mount -o remount,size={ENOUGH_MB}m "$ENDIANPROOF_CACHE"
+        rm "$ENDIANPROOF_CACHE/ballast"
         "$@" setup tiny; echo "== $?"
         "$@" exec tiny python3 -c 'import sys; print(sys.byteorder)'
     """
