@@ -139,7 +139,7 @@ def _built(project: Path, builder: Guest | None, folder: Path, progress: Callabl
         progress(f"building a wheel of {project}")
         return build_wheel(project, folder)
     copy_source(project, folder / "source")
-    return build_in_guest(builder, folder / "source", str(project), progress)
+    return build_in_guest(builder, folder / "source", str(project.resolve()), progress)
 
 
 def content_of(wheel: Path) -> str:

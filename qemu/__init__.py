@@ -7,7 +7,7 @@ looks a path up in the tree first, and on the host where the tree lacks it.
 
 from __future__ import annotations
 
-from endianproof.qemu._build import build_in_guest
+from endianproof.qemu._build import build_in_guest, builder
 from endianproof.qemu._dependencies import add_needs
 from endianproof.qemu._error import GuestError
 from endianproof.qemu._guest import Guest, guest, guests
@@ -27,6 +27,7 @@ __all__ = [
     "add_needs",
     "build_in_guest",
     "build_wheel",
+    "builder",
     "cache_root",
     "copy_source",
     "exclusive",

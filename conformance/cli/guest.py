@@ -11,6 +11,7 @@ from endianproof.conformance.signals import heed_until
 from endianproof.qemu import (
     Guest,
     GuestError,
+    builder,
     cache_root,
     guest,
     guests,
@@ -105,6 +106,9 @@ def list_guests() -> None:
     for name, one in guests().items():
         names = " ".join((name, *(f"({alias})" for alias in one.aliases)))
         click.echo(f"{names:<18} {_described(one) if one.is_ready() else 'not set up'}")
+    for whole in map(builder, guests().values()):
+        if whole.is_ready():
+            click.echo(f"{whole.name} has a tree beside it to build in, {_megabytes(whole.facts()['bytes'])}")
     for path in other_trees():
         size = _megabytes(tree_bytes(path))
         click.echo(f"another recipe's, or unfinished; endianproof guest prune removes it: {path}, {size}")

@@ -111,6 +111,12 @@ def test_list_shows_what_is_in_a_guest(cache, monkeypatch):
     assert "s390x, big-endian, Python 3.13, torch 2.6.0, safetensors 0.4.5, 612 MB" in line
 
 
+def test_list_shows_the_trees_that_guests_build_in(cache, monkeypatch):
+    monkeypatch.setattr(Guest, "is_ready", lambda one: "g++" in one.recipe.packages)
+    monkeypatch.setattr(Guest, "facts", lambda _: {"bytes": 844_000_000})
+    assert "trixie has a tree beside it to build in, 844 MB\n" in run("guest", "list").output
+
+
 def test_list_shows_trees_that_are_no_guests(cache):
     (cache / "guests" / "trixie-0123456789ab").mkdir(parents=True)
     assert str(cache / "guests" / "trixie-0123456789ab") in run("guest", "list").output
