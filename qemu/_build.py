@@ -184,7 +184,8 @@ def _hook(job: _Job, hook: str, *arguments: str) -> Any:
 
     text = BACKEND.read_text(encoding="utf-8")
     argv, _ = job.whole.command(("python3", "-c", text, job.system.backend, hook, *arguments), {})
-    with job.log.open("a", encoding="utf-8") as log:
+    said = job.work / "log"
+    with said.open("a", encoding="utf-8") as log:
 
         def on_line(line: str) -> None:
             log.write(f"{line}\n")
@@ -200,6 +201,7 @@ def _hook(job: _Job, hook: str, *arguments: str) -> Any:
         )
     answers = [line for line in finished.lines if line.startswith(ANSWER)]
     if finished.code or not answers:
+        said.replace(job.log)
         raise failed_build(job.label, job.whole.name, finished.lines, job.log, job.way)
     return json.loads(answers[-1].removeprefix(ANSWER))
 
@@ -254,7 +256,6 @@ def build_in_guest(one: Guest, source: Path, label: str, progress: Callable[[str
             progress(f"building {label} in guest {one.name} ({how.what})")
             wheel = _build(_Job(label, system, whole, platform, work, log, how, progress, lock))
             (work / "wheel").rename(folder)
-            log.unlink()
         finally:
             remove_tree(work)
         progress(f"built {wheel.name} in {time.monotonic() - started:.0f} s")
