@@ -40,6 +40,7 @@ class Finding(enum.Enum):
     WRONG_FORM = "wrong-names-types-or-shapes"
     UNKNOWN_RESULT = "unknown-result"
     PROTOCOL_ERROR = "protocol-error"
+    SUPPORTED = "supported-after-all"
     UNSUPPORTED = "unsupported"
     PASSED = "passed"
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from endianproof.conformance.options import OPTIONS
+from endianproof.conformance.project import KINDS, ProjectError, read_project
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from endianproof.conformance.project import Project
 
 __all__ = ["Given", "given_of"]
 
@@ -24,11 +28,14 @@ NONE: Mapping[str, Any] = {
 class Given:
     """The options of one run. `values` has those that were given, by their keys.
 
-    `places` says for some of them where else than on the command line they were written.
+    `places` says for some of them where else than on the command line they were written: in the settings of the
+    testee of that `name`, in `file`.
     """
 
     values: Mapping[str, Any]
     places: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+    file: Path | None = None
 
     def __getitem__(self, key: str) -> Any:
         """The value; None, [] or False where none was given."""
@@ -38,7 +45,7 @@ class Given:
         """Whether it was given."""
         return key in self.values
 
-    def name(self, key: str) -> str:
+    def called(self, key: str) -> str:
         """How a message calls this option."""
         return self.places.get(key, FLAGS[key])
 
@@ -52,17 +59,59 @@ class Given:
         for key, value in self.values.items():
             texts = value if isinstance(value, list) else [value]
             if key not in MAY_BE_EMPTY and any(isinstance(text, str) and not text.strip() for text in texts):
-                raise pytest.UsageError(f"{self.name(key)} is empty")
+                raise pytest.UsageError(f"{self.called(key)} is empty")
 
 
 MAY_BE_EMPTY = ("loader", "saver", "testee")  # what is wrong with these, the testee's side says better
 
 
+NOTHING = "none"  # what `--guest` and `--settings` are given where the settings are not to count
+
+
 def given_of(config: pytest.Config) -> Given:
-    """Read the options of a run that names a testee. Raises pytest.UsageError for more than one of them."""
-    given = {option.key: config.getoption(option.dest) for option in OPTIONS}
-    values = {option.key: given[option.key] for option in OPTIONS if option.is_given(given[option.key])}
-    both = [FLAGS[key] for key in ("loader", "saver", "testee") if key in values]
+    """Read the options of a run that names a testee, and what the project's settings say of that testee.
+
+    Raises pytest.UsageError for more than one testee, and for settings that cannot be read.
+    """
+    every = {option.key: config.getoption(option.dest) for option in OPTIONS}
+    values = {option.key: every[option.key] for option in OPTIONS if option.is_given(every[option.key])}
+    both = [FLAGS[key] for key in KINDS if key in values]
     if len(both) > 1:
         raise pytest.UsageError(f"{both[0]} and {both[1]} exclude each other: one run tests one testee")
-    return Given(values)
+    project = _project(values.get("settings"), config.invocation_params.dir)
+    return _without_none(_merged(values, project) if project else Given(values))
+
+
+def _project(given: str | None, folder: Path) -> Project | None:
+    try:
+        return None if given == NOTHING else read_project(folder, given)
+    except ProjectError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def _merged(values: Mapping[str, Any], project: Project) -> Given:
+    """What the command line says, and what the settings say where it does not."""
+    (kind,) = [key for key in KINDS if key in values]
+    try:
+        chosen = project.find(kind, values[kind])
+    except ProjectError as error:
+        raise pytest.UsageError(str(error)) from error
+    if chosen is None:
+        return Given(values)
+    ours = {key: value for key, value in values.items() if key not in KINDS}
+    if "policy" in ours:
+        ours["policy"] = _policies(ours["policy"], chosen.values.get("policy", ()))
+    places = {key: place for key, place in chosen.places.items() if key not in ours}
+    return Given({**chosen.values, **ours}, places, chosen.name, project.path)
+
+
+def _policies(ours: list[str], theirs: Iterable[str]) -> list[str]:
+    """The user's, and of the settings' those that the user does not name."""
+    names = {policy.partition("=")[0] for policy in ours}
+    return [*(policy for policy in theirs if policy.partition("=")[0] not in names), *ours]
+
+
+def _without_none(given: Given) -> Given:
+    if given["guest"] != NOTHING:
+        return given
+    return replace(given, values={key: value for key, value in given.values.items() if key != "guest"})

@@ -7,7 +7,7 @@ import os
 import shlex
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -156,8 +156,10 @@ def saver_testee(
     return _python_launch(options, f"--saver={saver}", paths, guest, overlay, known=known)
 
 
-def program_testee(command_line: str, guest: GuestLike | None) -> Launch:
+def program_testee(command_line: str, guest: GuestLike | None, home: Path | None = None) -> Launch:
     """Describe the process of any program that speaks the testee protocol, as the user typed it.
+
+    It runs in `home`, or where the user stands, and is looked for from there.
 
     Raises TesteeStartError for a command line that is empty, badly quoted or names no program, and what
     `guest.command` raises.
@@ -170,10 +172,13 @@ def program_testee(command_line: str, guest: GuestLike | None) -> Launch:
         raise TesteeStartError(f"{what}: the command line cannot be read: {error}") from error
     if not argv:
         raise TesteeStartError("--testee is empty; expected a command line, such as --testee='node adapter.mjs'")
+    if "/" in argv[0] and home is not None and (home / argv[0]).is_file():
+        argv[0] = str((home / argv[0]).absolute())
     if guest is None and shutil.which(argv[0]) is None:
         raise TesteeStartError(
             f"{what}: there is no program {argv[0]!r}",
-            f"it is looked for on PATH or, with a slash in it, from {Path.cwd()}",
+            f"it is looked for on PATH or, with a slash in it, from {home or Path.cwd()}",
         )
     by_hand = "run it by hand and type: " + '{"op":"hello","protocol":1}'
-    return _launch(argv, guest, what, how_to_get(known, in_guest=guest is not None) if known else by_hand)
+    launch = _launch(argv, guest, what, how_to_get(known, in_guest=guest is not None) if known else by_hand)
+    return replace(launch, cwd=home) if home is not None else launch

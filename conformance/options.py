@@ -135,10 +135,23 @@ OPTIONS = (
         repeatable=True,
     ),
     Option(
+        "--unsupported",
+        "unsupported",
+        "element types that the testee does not have: it is to refuse what needs one, and that is no failure",
+        metavar="DTYPES",
+        repeatable=True,
+    ),
+    Option(
         "--large",
         "large",
         "also the vectors of up to 4 GiB, whose sparse files are made one at a time",
         switch=True,
+    ),
+    Option(
+        "--settings",
+        "settings",
+        "take [tool.endianproof] from this file, not from the nearest pyproject.toml (none: from no file)",
+        metavar="FILE",
     ),
     Option("--report", "report", "write everything that was found out to this new file, as JSON", metavar="FILE"),
     Option("--baseline", "baseline", "known failures of this testee, held strictly", metavar="FILE"),

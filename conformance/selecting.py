@@ -61,7 +61,7 @@ def chosen_formats(asked: Given) -> list[str]:
     for name in wanted:
         if name not in known:
             raise pytest.UsageError(
-                f"{asked.name('format')}: unknown format {name!r}: the formats are {', '.join(known)}"
+                f"{asked.called('format')}: unknown format {name!r}: the formats are {', '.join(known)}"
             )
     return wanted
 
@@ -71,7 +71,7 @@ def chosen_rules(asked: Given) -> list[str]:
     wanted, rules = [pattern.upper() for pattern in _split(asked["rule"])], list(load_spec().rules)
     for pattern in wanted:
         if not any(fnmatchcase(rule, pattern) for rule in rules):
-            raise pytest.UsageError(f"{asked.name('rule')}: no rule is called {pattern}{near(pattern, rules)}")
+            raise pytest.UsageError(f"{asked.called('rule')}: no rule is called {pattern}{near(pattern, rules)}")
     return wanted
 
 
@@ -133,8 +133,8 @@ def selected(
     chosen = fitting(tasks, formats, rules, ids)
     if not chosen and not any(name == EXPLORE for _, name in ids):
         given = (
-            (asked.name("format"), formats),
-            (asked.name("rule"), rules),
+            (asked.called("format"), formats),
+            (asked.called("rule"), rules),
             ("node ids", sorted("::".join(own) for own in ids)),
         )
         said = ", ".join(f"{what} {', '.join(values)}" for what, values in given if values)

@@ -82,7 +82,7 @@ def _refuse_beside_xdist(config: pytest.Config, asked: Given) -> None:
     """One way to have several testees is enough, and pytest-xdist's workers have no terminal to debug at."""
     for key in ("workers", "in_process"):
         if asked.has(key) and config.getoption("numprocesses", None):
-            raise pytest.UsageError(f"{asked.name(key)} and -n exclude each other: leave one of them out")
+            raise pytest.UsageError(f"{asked.called(key)} and -n exclude each other: leave one of them out")
 
 
 class ConformanceRun:
@@ -109,7 +109,8 @@ class ConformanceRun:
         following, self._following = self._following, ()
         try:
             with at_hand(task, self._progress) as ready:
-                return conclude(self._observer().observe(ready, following), self.settings.policies)
+                seen = self._observer().observe(ready, following)
+                return self.settings.unsupported.hold(task, conclude(seen, self.settings.policies))
         except TesteeStartError as error:
             return Judgement(
                 Finding.PROTOCOL_ERROR,
@@ -135,7 +136,9 @@ class ConformanceRun:
     def _running(self) -> TesteeProcess:
         if self._testee is None:
             asked, begin = self.settings, Child if not self.settings.in_process else _inside()
-            self._testee = start(asked, self._python_paths(), self._progress, asked.limits, begin)
+            self._testee = start(
+                asked, self._python_paths(), self._progress, asked.limits, begin=begin, home=asked.folder
+            )
         return self._testee
 
     def _observer(self) -> Observer:
@@ -151,8 +154,9 @@ class ConformanceRun:
         return self._info
 
     def _python_paths(self) -> list[Path]:
-        """The folders that pytest's `pythonpath` setting lets the user's own tests import from."""
-        return [Path(folder) for folder in self._config.getini("pythonpath")]
+        """The folders that pytest's `pythonpath` lets the user's own tests import from, then the settings' own."""
+        folders = [Path(folder) for folder in self._config.getini("pythonpath")]
+        return [*folders, self.settings.folder] if self.settings.folder else folders
 
     def _progress(self, line: str) -> None:
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
@@ -199,7 +203,9 @@ class ConformanceRun:
         ]
 
     def _conditions_shown(self) -> Iterator[str]:
-        """What is not as usual: no process of its own, or other limits."""
+        """What is not as usual: the project's settings, no process of its own, or other limits."""
+        if self.settings.project:
+            yield f"endianproof: {self.settings.project}"
         if self.settings.in_process:
             yield IN_PROCESS
         elif changed := self.settings.limits.changed():

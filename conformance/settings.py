@@ -5,6 +5,7 @@ Every refusal is a `pytest.UsageError` with one message, which pytest prints as 
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ from endianproof.conformance.selecting import (
     selected,
 )
 from endianproof.conformance.tasks import load_tasks
+from endianproof.conformance.unsupported import Unsupported
 from endianproof.qemu import GuestError, guest
 from endianproof.spec import load_spec
 from endianproof.vectors import load_large
@@ -69,9 +71,10 @@ class Settings:
     then saves in the specification's; `narrowed` says whether the user chose formats. `ops` are what the testee
     may be asked for. `gives` is the framework of a saver's tensors, None for the default. `guest` is a guest's
     name, None for this machine; where it `builds`, it makes wheels of packages that have none. `workers` is how
-    many testees work at a time, `in_process` says that the only one is in pytest's own process. `all_tasks` are
-    all that there are, the large ones only where they were asked for; `left_out` counts the large ones of the same
-    selection where they were not.
+    many testees work at a time, `in_process` says that the only one is in pytest's own process. `project` says
+    which settings the project has for it, "" for none, and `folder` where they are. `all_tasks` are all that there
+    are, the large ones only where they were asked for; `left_out` counts the large ones of the same selection
+    where they were not.
     """
 
     loader: str | None
@@ -89,8 +92,11 @@ class Settings:
     baseline: Baseline | None
     update: bool
     limits: Limits
+    unsupported: Unsupported
     workers: int = 1
     in_process: bool = False
+    project: str = ""
+    folder: Path | None = None
     report: Path | None = None
     exploring: Exploring | None = None
     all_tasks: tuple[Task, ...] = ()
@@ -98,7 +104,7 @@ class Settings:
 
 
 def _policies(asked: Given) -> dict[str, str]:
-    what = asked.name("policy")
+    what = asked.called("policy")
     known = {name: policy for form in load_spec().formats.values() for name, policy in form.policies.items()}
     pinned: dict[str, str] = {}
     for value in asked["policy"]:
@@ -146,7 +152,7 @@ def checked_builds(asked: Given) -> bool:
     for needed, example in (("guest", "s390x"), ("with", ".")):
         if builds and not asked[needed]:
             raise pytest.UsageError(
-                f"{asked.name('builds')} goes with --guest and --with, which it builds: add --{needed}={example}"
+                f"{asked.called('builds')} goes with --guest and --with, which it builds: add --{needed}={example}"
             )
     return builds
 
@@ -174,12 +180,12 @@ def _baseline(asked: Given) -> Baseline | None:
         return None
     path = Path(given)
     if update and (why := unwritable(path)):
-        raise pytest.UsageError(f"{asked.name('baseline')}: {why}")
+        raise pytest.UsageError(f"{asked.called('baseline')}: {why}")
     if not path.exists():
         if update:
             return Baseline(path)
         raise pytest.UsageError(
-            f"{asked.name('baseline')}: there is no file {path}: --update-baseline writes it, of what fails today"
+            f"{asked.called('baseline')}: there is no file {path}: --update-baseline writes it from what fails"
         )
     try:
         return read_baseline(path, load_tasks(large=True))
@@ -204,10 +210,10 @@ def _known(asked: Given) -> NamedTestee | None:
     known = found(given)
     if known is None and not {".", ":"} & set(given):
         if other := named_program(given):
-            raise pytest.UsageError(f"{asked.name(option)}={given}: it is a program: --testee={other.name}")
+            raise pytest.UsageError(f"{asked.called(option)}={given}: it is a program: --testee={other.name}")
         names = [one.name for one in named_testees() if one.option == option]
         raise pytest.UsageError(
-            f"{asked.name(option)}={given} names no {option}{near(given, names)}\n"
+            f"{asked.called(option)}={given} names no {option}{near(given, names)}\n"
             f"write mypkg.{given}, mypkg:{given}, or a name that `endianproof testees` lists"
         )
     return known
@@ -226,7 +232,7 @@ def checked_takes(given: str | None, loader: str | None, what: str = "--loader-t
 
 
 def _gives(asked: Given) -> str | None:
-    saver, what = asked["saver"], asked.name("gives")
+    saver, what = asked["saver"], asked.called("gives")
     given: str | None = asked["gives"]
     if given is not None and saver is None:
         raise pytest.UsageError(f"{what} goes with --saver: it says whose tensors a saver is given")
@@ -240,13 +246,30 @@ def _limits(asked: Given) -> Limits:
     try:
         return read_limits(asked.values)
     except LimitError as error:
-        raise pytest.UsageError(f"{asked.name(error.key)}: {error}") from error
+        raise pytest.UsageError(f"{asked.called(error.key)}: {error}") from error
+
+
+def _unsupported(asked: Given) -> Unsupported:
+    dtypes = [name for text in asked["unsupported"] for name in text.replace(",", " ").split()]
+    what, known = asked.called("unsupported"), load_spec().element_types
+    for name in dtypes:
+        if name not in known:
+            raise pytest.UsageError(f"{what}: there is no element type {name!r}{near(name, known)}")
+    return Unsupported(frozenset(dtypes), what)
+
+
+def _project(asked: Given) -> str:
+    """Which settings are used, and what of them."""
+    if asked.file is None:
+        return ""
+    keys = list(dict.fromkeys(place.rpartition(" ")[2] for place in asked.places.values()))
+    return f"settings of {asked.name} in {os.path.relpath(asked.file)}: {', '.join(keys)}"
 
 
 def _workers(asked: Given) -> int:
     given: int | None = asked["workers"]
     if given is not None and given < 1:
-        raise pytest.UsageError(f"{asked.name('workers')}={given}: the number of testees at a time, 1 or more")
+        raise pytest.UsageError(f"{asked.called('workers')}={given}: the number of testees at a time, 1 or more")
     return given or 1
 
 
@@ -262,7 +285,7 @@ APART = {
 def _in_process(asked: Given) -> bool:
     apart = next((key for key in APART if asked.has(key)), None)
     if asked["in_process"] and apart:
-        raise pytest.UsageError(f"--in-process and {asked.name(apart)} exclude each other: {APART[apart]}")
+        raise pytest.UsageError(f"--in-process and {asked.called(apart)} exclude each other: {APART[apart]}")
     return bool(asked["in_process"])
 
 
@@ -281,10 +304,10 @@ def read_settings(asked: Given, ids: set[tuple[str, str]]) -> Settings:
         loader=loader,
         saver=saver,
         testee=testee,
-        guest=guest_name(asked["guest"], asked.name("guest")),
-        requirements=checked_requirements(asked["with"], testee, asked.name("with")),
+        guest=guest_name(asked["guest"], asked.called("guest")),
+        requirements=checked_requirements(asked["with"], testee, asked.called("with")),
         builds=checked_builds(asked),
-        takes=checked_takes(asked["takes"], loader, asked.name("takes")),
+        takes=checked_takes(asked["takes"], loader, asked.called("takes")),
         gives=_gives(asked),
         ops=ops_of(asked),
         tasks=selected(asked, formats, rules, ids),
@@ -295,6 +318,9 @@ def read_settings(asked: Given, ids: set[tuple[str, str]]) -> Settings:
         limits=_limits(asked),
         workers=_workers(asked),
         in_process=_in_process(asked),
+        unsupported=_unsupported(asked),
+        project=_project(asked),
+        folder=asked.file.parent if asked.file else None,
         report=check_place(Path(given)) if (given := asked["report"]) else None,
         exploring=_exploring(asked, formats, ids),
         all_tasks=all_tasks(asked),

@@ -92,10 +92,10 @@ def _guest(name: str | None, progress: Callable[[str], None]) -> Guest | None:
     return chosen
 
 
-def _launch(settings: Asked, paths: Sequence[Path], progress: Callable[[str], None]) -> Launch:
+def _launch(settings: Asked, paths: Sequence[Path], progress: Callable[[str], None], home: Path | None) -> Launch:
     system = _guest(settings.guest, progress)
     if settings.testee is not None:
-        return program_testee(settings.testee, system)
+        return program_testee(settings.testee, system, home)
     folder = overlay(settings.requirements, system, progress, builds=settings.builds)
     if settings.saver is not None:
         return saver_testee(settings.saver, settings.gives, paths, system, folder)
@@ -108,15 +108,18 @@ def start(
     paths: Sequence[Path],
     progress: Callable[[str], None],
     limits: Limits | None = None,
+    *,
     begin: Callable[[Launch, int | None], Process] = Child,
+    home: Path | None = None,
 ) -> TesteeProcess:
     """Set up what the testee needs, start it, and let it introduce itself.
 
-    `paths` are folders that the user's own tests import from; `begin` starts the process. Raises
-    pytest.UsageError for a guest, package, loader or program that cannot be had.
+    `paths` are folders that the user's own tests import from; `begin` starts the process; `home`
+    is where a program runs, None for where the user stands. Raises pytest.UsageError for a guest, package, loader
+    or program that cannot be had.
     """
     try:
-        testee = TesteeProcess(_launch(settings, paths, progress), limits, begin)
+        testee = TesteeProcess(_launch(settings, paths, progress, home), limits, begin)
         testee.hello()
     except (GuestError, OverlayError, TesteeStartError) as error:
         raise _refused(error) from error

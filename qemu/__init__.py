@@ -13,9 +13,11 @@ from endianproof.qemu._error import GuestError
 from endianproof.qemu._guest import Guest, guest, guests
 from endianproof.qemu._launch import package_alone, programs_folder
 from endianproof.qemu._manage import install, leavings, other_trees, prune, remove
+from endianproof.qemu._project import project_file
 from endianproof.qemu._sdist import fetch_source
 from endianproof.qemu._source import copy_source
 from endianproof.qemu._store import cache_root, exclusive, remove_tree
+from endianproof.qemu._tools import missing_tools
 from endianproof.qemu._tree import tree_bytes
 from endianproof.qemu._way import ways
 from endianproof.qemu._wheels import WheelPlatform, build_wheel, host_platform, unpack_wheels
@@ -37,9 +39,11 @@ __all__ = [
     "host_platform",
     "install",
     "leavings",
+    "missing_tools",
     "other_trees",
     "package_alone",
     "programs_folder",
+    "project_file",
     "prune",
     "remove",
     "remove_tree",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from endianproof.qemu._recipe import Recipe
 
-__all__ = ["project_recipes"]
+__all__ = ["project_file", "project_recipes"]
 
 # What a project need not say. Guests that it describes cannot be larger than the suite's own by much.
 DEFAULTS = {"aliases": [], "packages": [], "wheels": [], "imports": [], "disk_mb": 1500}
@@ -45,12 +45,15 @@ def _whole(document: Any) -> Any:
     return whole
 
 
+def project_file(folder: Path) -> Path | None:
+    """The pyproject.toml of the project that a folder belongs to: the nearest one, here or above."""
+    places = (here / "pyproject.toml" for here in (folder, *folder.parents))
+    return next((place for place in places if place.is_file()), None)
+
+
 def project_recipes(folder: Path) -> tuple[Recipe, ...]:
     """The recipes of the project that a folder belongs to; none without one. Raises GuestError."""
-    path = next(
-        (here / "pyproject.toml" for here in (folder, *folder.parents) if (here / "pyproject.toml").is_file()),
-        None,
-    )
+    path = project_file(folder)
     if path is None:
         return ()
     table = _table(path)

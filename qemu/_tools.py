@@ -14,7 +14,7 @@ from endianproof.qemu._process import run
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["QEMU", "TO_SET_UP", "Tool", "emulator", "ensure"]
+__all__ = ["QEMU", "TO_SET_UP", "Tool", "emulator", "ensure", "missing_tools"]
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,13 @@ def _advice(tools: Sequence[Tool], *, has_apt: bool) -> str:
         return f"run: sudo apt-get update && sudo apt-get install --no-install-recommends {packages}"
     packages = ", ".join(" or ".join(tool.packages) for tool in tools)
     return f"install them with this system's package manager (in Debian and Ubuntu they are {packages})"
+
+
+def missing_tools() -> tuple[str, str]:
+    """What set-up needs and is not here, and the line that installs it; twice nothing where all is here."""
+    missing = [tool for tool in TO_SET_UP if tool.find() is None]
+    has_apt = shutil.which("apt-get") is not None
+    return (_described(missing), _advice(missing, has_apt=has_apt)) if missing else ("", "")
 
 
 def emulator() -> str:

@@ -31,8 +31,14 @@ COMMANDS: Mapping[str, LazyCommand] = {
     "fingerprint": LazyCommand(
         "endianproof.conformance.cli.fingerprint", "Print a digest of each tensor, or check files by one."
     ),
+    "doctor": LazyCommand(
+        "endianproof.conformance.cli.doctor", "Say what would run, with what, and what is missing."
+    ),
     "guest": LazyCommand(
         "endianproof.conformance.cli.guest", "Set up, list and use the emulated big-endian systems."
+    ),
+    "init": LazyCommand(
+        "endianproof.conformance.cli.init", "Write first settings into this project's pyproject.toml."
     ),
     "matrix": LazyCommand(
         "endianproof.conformance.cli.matrix", "Run testees, versions and guests as one YAML file says."

@@ -44,7 +44,9 @@ def explore(form_name: str, testee: Testee, settings: Settings, conditions: RunC
     wish, info = settings.exploring, testee.hello()
     assert wish is not None, "asked for, or there is no item"
     own = load_spec().formats[form_name].element_types.values()
+    absent = settings.unsupported.dtypes
     dtypes = [name for name in dict.fromkeys(own) if info.dtypes is None or name in info.dtypes]
+    dtypes = [name for name in dtypes if name not in absent]
     if reason := _unsearchable(form_name, testee, dtypes):
         return Explored(f"{form_name}: not explored: {reason}", unsearched=reason)
 
