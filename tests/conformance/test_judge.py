@@ -230,6 +230,7 @@ def test_findings_are_ordered_from_silent_damage_to_refusal():
         "wrong-names-types-or-shapes",
         "unknown-result",
         "protocol-error",
+        "supported-after-all",
     ]
 
 
