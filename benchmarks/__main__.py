@@ -165,7 +165,7 @@ def checkpoint() -> None:
         peaks = [
             f"{who} {found[f'{who} bytes'] / 1e6:.0f} MB" for who in ("suite", "testee") if f"{who} bytes" in found
         ]
-        memory = f"; peak memory: {', '.join(peaks)}" if peaks else ""
+        memory = f"; peak memory, mapped pages included: {', '.join(peaks)}" if peaks else ""
         print(
             f"  {name}: {found['seconds']:.1f} s, {speed:.2f} GB/s, {ratio:.2f} times a plain read{memory}",
             flush=True,

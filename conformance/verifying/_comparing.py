@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from endianproof.conformance.finding import Finding, Judgement
@@ -156,6 +156,15 @@ def _rest(names: Sequence[str], what: str, finding: Finding) -> Iterator[Judgeme
         yield Judgement(finding, f"{one}: {listed(names)}", diagnosis="unexplained")
 
 
+def _advised_once(judgements: Iterable[Judgement]) -> Iterator[Judgement]:
+    """The same judgements, each advice given only the first time."""
+    given: set[tuple[str, str]] = set()
+    for judgement in judgements:
+        lines = tuple(line for line in judgement.lines if line not in given)
+        given.update(line for line in lines if line[0] == "what to do")
+        yield replace(judgement, lines=lines)
+
+
 def compared(
     wanted: Sequence[LoadedTensor],
     found: Sequence[LoadedTensor],
@@ -163,6 +172,15 @@ def compared(
     say: Callable[[str], None] = lambda _what: None,
 ) -> Iterator[Judgement]:
     """Everything that is wrong, the first few tensors in full. `say` is told before one is looked at."""
+    yield from _advised_once(_faults(wanted, found, sources, say))
+
+
+def _faults(
+    wanted: Sequence[LoadedTensor],
+    found: Sequence[LoadedTensor],
+    sources: Sources,
+    say: Callable[[str], None],
+) -> Iterator[Judgement]:
     yield from _names(wanted, found, sources)
     came = {tensor.name: tensor for tensor in found}
     pairs = [(tensor, came[tensor.name]) for tensor in wanted if tensor.name in came]

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from own_files import safetensors
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 FIRST_LINE = "values went through float16: 1.0 (0x3F80) came back as 7.6294e-06 (0x3700)"
@@ -31,6 +32,16 @@ def test_the_release_that_had_it_fails_with_the_diagnosis_first(tmp_path):
     assert report[1] == FIRST_LINE
     (shown,) = re.findall(r"^ +\d+  values went through float16", README.read_text(), re.MULTILINE)
     assert shown in done.stdout
+
+
+@pytest.mark.guest
+def test_a_file_of_the_users_own_shows_it(tmp_path):
+    safetensors(tmp_path / "model.safetensors", {"w": ("bfloat16", (600, 1000), b"\x80\x3f" * 600_000)})
+    command = [sys.executable, "-m", "endianproof.conformance.cli", "verify", "-q", "model.safetensors"]
+    command += ["--loader=safetensors.torch.load_file", "--guest=bookworm", "--with=safetensors==0.4.2"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stdout.splitlines()[2].strip() == FIRST_LINE
 
 
 @pytest.mark.guest

@@ -109,6 +109,7 @@ def test_of_many_wrong_tensors_some_are_explained_and_all_are_named(tmp_path):
     safetensors(path, {f"w{number:02}": ("float32", (2,), None) for number in range(20)})
     _, text = by("swapped", path)
     assert text.count("elements were swapped") == 3
+    assert text.count("what to do") == 1
     assert "17 more tensors differ too: 'w03', 'w04'" in text
     assert "'w10' and 9 more" in text
 
