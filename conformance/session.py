@@ -21,6 +21,7 @@ from endianproof.conformance.client import TesteeStartError
 from endianproof.conformance.examine import conclude
 from endianproof.conformance.finding import Finding, Judgement
 from endianproof.conformance.given import given_of
+from endianproof.conformance.hints import NOTHING_PASSED, hints
 from endianproof.conformance.items import FormatCollector, TaskItem
 from endianproof.conformance.large import at_hand
 from endianproof.conformance.report import document, write_report
@@ -41,18 +42,10 @@ if TYPE_CHECKING:
     from endianproof.conformance.given import Given
     from endianproof.conformance.inside import Inside
     from endianproof.conformance.outcome import TesteeInfo
+    from endianproof.conformance.starting import Went
     from endianproof.conformance.tasks import Task
 
 __all__ = ["ConformanceRun", "begin"]
-
-
-HINTS = {
-    "load": "even the plainest {name} file is refused: if the loader is not made for it, say --format={only}",
-    "save": "even the plainest save gives no {name} file: if the saver is not made for it, say --format={only}",
-}
-
-
-PROVES_NOTHING = "even the plainest {name} file is refused: that invalid ones are refused, too, proves nothing"
 
 
 IN_PROCESS = "endianproof: in pytest's own process: no limits, no isolation; a crash of the loader ends pytest"
@@ -97,7 +90,7 @@ class ConformanceRun:
         self._following: tuple[Task, ...] = ()
         self._places: dict[pytest.Item, int] = {}
         self._info: TesteeInfo | None = None
-        self._plain: dict[str, Mapping[str, bool | None]] = {}
+        self._plain: dict[str, Mapping[str, Went]] = {}
         self._results: list[Result] = []
         self._written: str = ""
         self._started = time.monotonic()
@@ -275,6 +268,8 @@ class ConformanceRun:
         """Write the report and the baseline, where they were asked for. What cannot be written fails the run."""
         if self._info is None or self._is_worker:
             return
+        if exitstatus == pytest.ExitCode.OK and self._proves_nothing():
+            session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
         through = exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
         try:
             if self.settings.report:
@@ -289,6 +284,10 @@ class ConformanceRun:
         except OSError as error:
             self._written = f"not written: {error}"
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+    def _proves_nothing(self) -> bool:
+        """Whether all that was tried is unsupported: as good as no test at all."""
+        return {result.kind for result in self._results} == {"unsupported"}
 
     def _update(self, old: Baseline) -> str:
         by_id = {(task.format, task.id): task for task in self.settings.all_tasks}
@@ -306,7 +305,7 @@ class ConformanceRun:
         summary = Summary(
             self._results,
             self._all_tasks(),
-            self._hints(),
+            [*hints(self.settings, self._plain), *([NOTHING_PASSED] if self._proves_nothing() else [])],
             self._written,
             self.settings.left_out if "load" in self._ops() else 0,
         )
@@ -317,16 +316,3 @@ class ConformanceRun:
     def _name(self) -> str:
         """The loader or saver as the user wrote it; a program says its own name."""
         return self.settings.loader or self.settings.saver or self._information().name
-
-    def _hints(self) -> list[str]:
-        """What to try, or to mind, where even the plainest task of a format goes wrong."""
-        if self.settings.narrowed:
-            refused = self._plain.get("load", {}).items()
-            return [PROVES_NOTHING.format(name=name) for name, went_well in refused if went_well is False]
-        return [
-            HINTS[op].format(name=name, only=",".join(well))
-            for op, plain in self._plain.items()
-            if (well := [name for name, went_well in plain.items() if went_well])
-            for name, went_well in plain.items()
-            if went_well is False
-        ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import pytest
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from endianproof.qemu import Guest
     from endianproof.vectors import Save, Vector
 
-__all__ = ["Asked", "plain_save", "plain_vector", "preflight", "start"]
+__all__ = ["Asked", "Went", "plain_save", "plain_vector", "preflight", "start"]
 
 # What a testee must be able to return before any verdict means something.
 UNUSABLE = {OutcomeKind.UNKNOWN_RESULT, OutcomeKind.PROTOCOL_ERROR}
@@ -154,11 +154,21 @@ def _unusable(testee: Testee, task: Task, outcome: Outcome, advice: str) -> pyte
     )
 
 
-def preflight(testee: Testee, op: str, formats: Sequence[str]) -> dict[str, bool | None]:
-    """Have the plainest vector of each format loaded, or the plainest save made; return whether that went well.
+class Went(NamedTuple):
+    """How the plainest task of a format went.
 
-    True where it did, False where the file was refused or an invalid one was written, None where it ended
-    otherwise. Raises pytest.UsageError where the testee returns something that cannot be judged at all.
+    `well` is True where it did, False where the file was refused or an invalid one was written, None where it
+    ended otherwise. `error` is the class of the exception that refused it.
+    """
+
+    well: bool | None
+    error: str = ""
+
+
+def preflight(testee: Testee, op: str, formats: Sequence[str]) -> dict[str, Went]:
+    """Have the plainest vector of each format loaded, or the plainest save made; return how that went.
+
+    Raises pytest.UsageError where the testee returns something that cannot be judged at all.
     """
     try:
         return {name: CHECKS[op](testee, name) for name in formats}
@@ -166,22 +176,23 @@ def preflight(testee: Testee, op: str, formats: Sequence[str]) -> dict[str, bool
         raise _refused(error) from error
 
 
-def _loads_well(testee: Testee, format_name: str) -> bool | None:
+def _loads_well(testee: Testee, format_name: str) -> Went:
     vector = plain_vector(format_name)
     outcome = first_load(vector, testee)
     if outcome.kind in UNUSABLE:
         advice = "A loader returns a mapping of names to tensors of torch, numpy, or with __array__ or __dlpack__."
         raise _unusable(testee, vector, outcome, advice)
     refused = False if vector.verdict == "accept" else None  # a loader may leave out the whole format
-    return {OutcomeKind.LOADED: True, OutcomeKind.REJECTED: refused}.get(outcome.kind)
+    return Went({OutcomeKind.LOADED: True, OutcomeKind.REJECTED: refused}.get(outcome.kind), outcome.error_type)
 
 
-def _saves_well(testee: Testee, format_name: str) -> bool | None:
+def _saves_well(testee: Testee, format_name: str) -> Went:
     save = plain_save(format_name)
     outcome, file, _ = save_once(save, testee)
     if outcome.kind in UNUSABLE:
         raise _unusable(testee, save, outcome, "A saver is called with a dict of names to tensors, and a path.")
-    return {OutcomeKind.SAVED: _is_valid(file, save), OutcomeKind.REJECTED: False}.get(outcome.kind)
+    well = {OutcomeKind.SAVED: _is_valid(file, save), OutcomeKind.REJECTED: False}.get(outcome.kind)
+    return Went(well, outcome.error_type)
 
 
 def _is_valid(file: bytes | None, save: Save) -> bool:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Plan", "make_plan", "read_records"]
 
 # As `endianproof run` does: by its entry point's name, so that it is found and loaded just once.
-PYTEST = (sys.executable, "-m", "pytest", "-p", "endianproof", "-p", "no:cacheprovider")
+# What a cell is tested with stands in the matrix file, and nowhere else.
+PYTEST = (sys.executable, "-m", "pytest", "-p", "endianproof", "-p", "no:cacheprovider", "--settings=none")
 
 NEEDED = {"cell", "definition", "fingerprint", "report", "verdict"}  # of a record, here and in the table
 

@@ -224,6 +224,33 @@ def test_unsupported_is_skipped_counted_and_never_passed(run):
     )
 
 
+def test_a_run_of_which_nothing_is_supported_is_no_success(run):
+    result = run("--loader=mypkg.picky", *ids("st-dtype-bfloat16"))
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["hint: nothing was judged: every one is unsupported, *"])
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (
+            "def load(data):\n    return data[:8] + b''\n",
+            "hint: the loader raises TypeError *with a path, a str *",
+        ),
+        (
+            "def load(file):\n    return file.read()\n",
+            "*raises AttributeError *--loader-takes=path, bytes or file *",
+        ),
+        ("def load(path, device):\n    return {}\n", "*raises TypeError *a path, a str and nothing else*"),
+    ],
+)
+def test_a_loader_that_is_given_the_wrong_thing_is_told_what_it_is_given(run, pytester, source, said):
+    pytester.makepyfile(miscalled=source)
+    result = run("--loader=miscalled.load", "--format=safetensors", "--rule=ST-HDR-03")
+    result.stdout.fnmatch_lines([said])
+
+
 def test_a_refusal_shows_the_librarys_words(run):
     result = run("--loader=mypkg.refuses", *ids(*FEW))
     result.stdout.fnmatch_lines(["a valid file was refused: TypeError: Got unsupported ScalarType BFloat16"])
