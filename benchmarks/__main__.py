@@ -11,6 +11,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.adapters import LANGUAGES, per_vector
 from benchmarks.against_debootstrap import against_debootstrap, missing
 from benchmarks.matrix_growth import growth_of_matrix
 from benchmarks.measure import Command, median, report, sample
@@ -172,7 +173,19 @@ def checkpoint() -> None:
         )
 
 
+def adapters() -> None:
+    """The example adapters over the safetensors vectors: the run, the runner's part, and the program alone."""
+    print("example adapters, a vector loaded twice, without starting anything, medians of 3")
+    for language in LANGUAGES:
+        runs = [per_vector(language) for _ in range(3)]
+        each = {key: 1000 * statistics.median(run[key] for run in runs) for key in runs[0]}
+        print(f"  {language}: {each['wall']:.2f} ms, of processor time {each['whole']:.2f} ms: ", end="")
+        print(f"{each['runner']:.2f} the runner, {each['adapter']:.2f} the program, when it is alone")
+        print(f"  {language}, the run over the program alone: {each['whole'] / each['adapter']:.1f}", flush=True)
+
+
 BENCHMARKS = {
+    "adapters": adapters,
     "overhead": overhead,
     "growth": growth,
     "loading": loading,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -80,3 +81,13 @@ def test_a_readme_builds_checks_and_runs_on_both_byte_orders(language):
 @pytest.mark.adapters
 def test_every_adapter_has_its_toolchain():
     assert set(LANGUAGES) == set(TOOLCHAINS)
+
+
+@pytest.mark.adapters
+def test_an_adapters_overhead_is_measured(environment):
+    command = [sys.executable, "-m", "benchmarks.adapters", "javascript", "2", "4"]
+    done = subprocess.run(
+        command, cwd=ADAPTERS.parents[1], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout).keys() == {"wall", "whole", "runner", "adapter"}

@@ -81,6 +81,11 @@ def test_an_id_that_was_printed_in_a_subfolder_can_be_given_back_there(run, pyte
     again.assert_outcomes(failed=1)
 
 
+def test_a_folder_called_as_a_format_is_hides_no_ids(run, pytester):
+    pytester.mkdir("safetensors")
+    run("--loader=mypkg.load", *ids(*FEW)).assert_outcomes(passed=3)
+
+
 def test_ids_and_paths_together_run_just_those(run):
     result = run("--loader=mypkg.load", "test_own.py", *ids("st-dtype-bfloat16"))
     result.assert_outcomes(passed=2)
