@@ -1,8 +1,8 @@
 """The example adapters over the safetensors vectors: the whole run, the runner's part of it, the program alone.
 
 `python -m benchmarks.adapters LANGUAGE FEW MANY` prints seconds per vector as a JSON object: what MANY take longer
-than FEW, so that starting Python, pytest and the adapter is not in it. Alone, the program is fed with every request
-of such a run at once, two for each vector, and nobody reads its answers.
+than FEW, so that starting Python, pytest and the adapter is not in it. Alone, the program is fed with every
+request of such a run at once, two for each vector, and nobody reads its answers.
 """
 
 from __future__ import annotations
