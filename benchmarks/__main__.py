@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.adapters import LANGUAGES, per_vector
+from benchmarks.adapters import LANGUAGES, absent, per_vector
 from benchmarks.against_debootstrap import against_debootstrap, missing
 from benchmarks.matrix_growth import growth_of_matrix
 from benchmarks.measure import Command, median, report, sample
@@ -177,6 +177,9 @@ def adapters() -> None:
     """The example adapters over the safetensors vectors: the run, the runner's part, and the program alone."""
     print("example adapters, a vector loaded twice, without starting anything, medians of 3")
     for language in LANGUAGES:
+        if needed := absent(language):
+            print(f"  {language}: not measured, without {', '.join(needed)}")
+            continue
         runs = [per_vector(language) for _ in range(3)]
         each = {key: 1000 * statistics.median(run[key] for run in runs) for key in runs[0]}
         print(f"  {language}: {each['wall']:.2f} ms, of processor time {each['whole']:.2f} ms: ", end="")

@@ -24,17 +24,29 @@ ADAPTERS = HERE.parent / "examples" / "adapters"
 LANGUAGES = tuple(sorted(path.parent.name for path in ADAPTERS.glob("*/README.md")))
 
 
+def _commands(language: str) -> tuple[list[str], str]:
+    """The README's commands that build an adapter, and the testee's command line that it checks."""
+    text = (ADAPTERS / language / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    lines = [line for line in block.splitlines() if line]
+    check = next(number for number, line in enumerate(lines) if line.startswith("endianproof protocol check"))
+    return lines[:check], shlex.split(lines[check])[-1].removeprefix("--testee=")
+
+
+def absent(language: str) -> list[str]:
+    """The programs that an adapter is built or run with and that are not installed here."""
+    builds, testee = _commands(language)
+    programs = {line.split()[0] for line in (*builds, testee)}
+    return sorted(one for one in programs if "/" not in one and shutil.which(one) is None)
+
+
 def _built(language: str, folder: Path) -> str:
     """Build an adapter as its README says, in a copy of its folder; return the testee's command line."""
     shutil.copytree(ADAPTERS / language, folder)
-    (block,) = re.findall(r"^```\n(.*?)^```$", (folder / "README.md").read_text(), re.DOTALL | re.MULTILINE)
-    lines = [line for line in block.splitlines() if line]
-    for number, line in enumerate(lines):
-        if line.startswith("endianproof"):
-            for build in lines[:number]:
-                sample(Command(build, ["bash", "-c", build], cwd=str(folder)))
-            return shlex.split(line)[-1].removeprefix("--testee=")
-    raise ValueError(f"the README of {language} has no command that checks the adapter")
+    builds, testee = _commands(language)
+    for line in builds:
+        sample(Command(line, ["bash", "-c", line], cwd=str(folder)))
+    return testee
 
 
 def _session(ids: list[str]) -> str:
