@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from endianproof.conformance.child import Child, ChildEndedError
-from endianproof.conformance.launch import TesteeStartError
+from endianproof.conformance.launch import TesteeStartError, refused
 from endianproof.conformance.limits import Limits
 from endianproof.conformance.mark import Mark
 from endianproof.conformance.messages import (
@@ -119,8 +119,7 @@ class TesteeProcess:
                 replace(self._launch, env={**self._launch.env, **self._mark.environment}), self._limits.open_files
             )
         except OSError as error:
-            message = f"{self._launch.what}: {self._launch.argv[0]} cannot be started: {error.strerror}"
-            raise TesteeStartError(message, self._launch.hint) from error
+            raise refused(self._launch, error) from error
         try:
             self._info = self._introduce(self._child)
         except BaseException:  # also Ctrl-C during a slow import: nothing must stay behind

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from endianproof.conformance.installed import how_to_get
 from endianproof.conformance.named import named, named_program, named_saver
+from endianproof.conformance.unstartable import why_absent, why_refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from endianproof.conformance.named import NamedTestee
 
-__all__ = ["GuestLike", "Launch", "TesteeStartError", "program_testee", "python_testee", "saver_testee"]
+__all__ = ["GuestLike", "Launch", "TesteeStartError", "program_testee", "python_testee", "refused", "saver_testee"]
 
 TESTEE = Path(__file__).with_name("testee") / "__main__.py"
 # Where QEMU's user emulation finds the host's own root: it looks every other absolute path up in the guest's tree
@@ -156,6 +157,12 @@ def saver_testee(
     return _python_launch(options, f"--saver={saver}", paths, guest, overlay, known=known)
 
 
+def refused(launch: Launch, error: OSError) -> TesteeStartError:
+    """What to raise where the system did not start a process that was described so."""
+    why, hint = why_refused(launch.argv[0], error)
+    return TesteeStartError(f"{launch.what}: {why}", hint or launch.hint)
+
+
 def program_testee(command_line: str, guest: GuestLike | None, home: Path | None = None) -> Launch:
     """Describe the process of any program that speaks the testee protocol, as the user typed it.
 
@@ -175,10 +182,8 @@ def program_testee(command_line: str, guest: GuestLike | None, home: Path | None
     if "/" in argv[0] and home is not None and (home / argv[0]).is_file():
         argv[0] = str((home / argv[0]).absolute())
     if guest is None and shutil.which(argv[0]) is None:
-        raise TesteeStartError(
-            f"{what}: there is no program {argv[0]!r}",
-            f"it is looked for on PATH or, with a slash in it, from {home or Path.cwd()}",
-        )
+        why, hint = why_absent(argv[0], home or Path.cwd())
+        raise TesteeStartError(f"{what}: {why}", hint)
     by_hand = "run it by hand and type: " + '{"op":"hello","protocol":1}'
     launch = _launch(argv, guest, what, how_to_get(known, in_guest=guest is not None) if known else by_hand)
     return replace(launch, cwd=home) if home is not None else launch

@@ -8,7 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 from endianproof.conformance.child import Child, ChildEndedError
-from endianproof.conformance.launch import TesteeStartError
+from endianproof.conformance.launch import refused
 from endianproof.conformance.malformed import mismatch
 from endianproof.conformance.messages import MessageError, encode, read_load, read_progress, read_save
 from endianproof.conformance.outcome import OutcomeKind
@@ -72,8 +72,7 @@ class Talk:
         try:
             self._child = Child(self._launch, self._limits.open_files)
         except OSError as error:
-            message = f"{self._launch.what}: {self._launch.argv[0]} cannot be started: {error.strerror}"
-            raise TesteeStartError(message, self._launch.hint) from error
+            raise refused(self._launch, error) from error
 
     def ready(self) -> None:
         """Have a process that answers: the one there is, or a new one that has introduced itself."""

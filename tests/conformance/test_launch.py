@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
+from endianproof.conformance.client import TesteeProcess
 from endianproof.conformance.launch import TESTEE, TesteeStartError, program_testee, python_testee
 from endianproof.conformance.named import formats_of, named, named_testees
+from endianproof.conformance.unstartable import why_refused
 
 
 class FakeGuest:
@@ -127,3 +130,52 @@ def test_named_testees_read_formats_that_the_specification_has():
     from endianproof.spec import load_spec
 
     assert {name for testee in named_testees() for name in testee.formats} <= set(load_spec().formats)
+
+
+S390X = b"\x7fELF\x02\x02\x01" + bytes(9) + b"\x00\x02\x00\x16" + bytes(44)
+PPC = b"\x7fELF\x01\x02\x01" + bytes(9) + b"\x00\x02\x00\x14" + bytes(44)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said", "hint"),
+    [
+        ("./adapter", "./adapter may not be executed", "chmod +x ./adapter"),
+        ("adapter", "'adapter' is a file here and no program on PATH", "is written ./adapter"),
+        ("./folder", "./folder is a folder", "name the program in it"),
+    ],
+)
+def test_a_name_that_leads_to_no_program_says_why(tmp_path, monkeypatch, typed, said, hint):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "adapter").write_bytes(b"#!/bin/sh\n")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(TesteeStartError, match=re.escape(said)) as caught:
+        program_testee(typed, None)
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("content", "said", "hint"),
+    [
+        (b"#!/opt/nowhere/node -x\n", "names the interpreter /opt/nowhere/node, which is not here", "first line"),
+        (b"import json\n", "is neither a program nor a script that begins with #!", "name its interpreter"),
+        (S390X, "is built for s390x, and this machine is another", "--guest=s390x"),
+        (PPC, "is built for another machine", "build it for this one"),
+        (b"MZ\x90", "is a program for Windows or .NET", "mono "),
+        (b"", "cannot be started: Exec format error", ""),
+    ],
+)
+def test_a_program_that_the_system_refuses_says_why(tmp_path, content, said, hint):
+    """Not by starting it: where binfmt_misc knows s390x, a kernel starts what is built for it."""
+    (tmp_path / "adapter").write_bytes(content)
+    why, advice = why_refused(str(tmp_path / "adapter"), OSError(8, "Exec format error"))
+    assert said in why
+    assert hint in advice
+
+
+def test_the_users_error_is_the_explained_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "adapter").write_text("import json\n")
+    (tmp_path / "adapter").chmod(0o755)
+    with pytest.raises(TesteeStartError, match="neither a program nor a script") as caught:
+        TesteeProcess(program_testee("./adapter", None)).start()
+    assert "name its interpreter before it" in caught.value.hint
