@@ -47,7 +47,10 @@ def wheel_names(folder):
 
 def test_the_wheel_holds_the_rooms_tracked_files_and_nothing_else(built):
     folder, _, _ = built
-    own = {f"endianproof/{name}" for name in ("__init__.py", "_whole_file.py", "py.typed", "strategies.py")}
+    own = {
+        f"endianproof/{name}"
+        for name in ("__init__.py", "__main__.py", "_whole_file.py", "py.typed", "strategies.py")
+    }
     assert wheel_names(folder) == own | {f"endianproof/{name}" for name in tracked(*ROOMS)}
 
 
