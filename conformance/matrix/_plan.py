@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Record = Mapping[str, Any]
 
-__all__ = ["Plan", "make_plan", "read_records"]
+__all__ = ["PYTEST", "Plan", "make_plan", "read_records"]
 
 # As `endianproof run` does: by its entry point's name, so that it is found and loaded just once.
 # What a cell is tested with stands in the matrix file, and nowhere else.

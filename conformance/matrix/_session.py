@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from endianproof.conformance.matrix._job import PASSED, Job, JobInterruptedError, run_job
+from endianproof.conformance.matrix._plan import PYTEST
 from endianproof.conformance.signals import heed
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Cells:
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Say what starts."""
         self._started += 1
-        options = join(self._jobs[nodeid].argv[7:])
+        options = join(self._jobs[nodeid].argv[len(PYTEST) :])
         self._say(f"[{self._started}/{len(self._jobs)}] {nodeid}: pytest {options}")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
