@@ -184,6 +184,7 @@ def program_testee(command_line: str, guest: GuestLike | None, home: Path | None
     if guest is None and shutil.which(argv[0]) is None:
         why, hint = why_absent(argv[0], home or Path.cwd())
         raise TesteeStartError(f"{what}: {why}", hint)
-    by_hand = "run it by hand and type: " + '{"op":"hello","protocol":1}'
+    in_guest = f" --guest={guest.name}" if guest is not None else ""
+    by_hand = f"step by step: endianproof protocol check --testee={shlex.quote(command_line)}{in_guest}"
     launch = _launch(argv, guest, what, how_to_get(known, in_guest=guest is not None) if known else by_hand)
     return replace(launch, cwd=home) if home is not None else launch

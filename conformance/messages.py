@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 LONGEST_PROGRESS = 500  # bytes
+STRAY = "standard output is for replies alone; what a library prints goes to standard error"
 SHOWN = 200  # characters of a bad reply that a message quotes
 
 TENSOR_KEYS = ({"name", "dtype", "shape", "data"}, {"name", "dtype", "shape", "sha256"})
@@ -99,7 +100,7 @@ def _object(line: bytes) -> dict[str, Any]:
     try:
         message = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError):  # UnicodeDecodeError and JSONDecodeError are ValueErrors
-        raise MessageError(f"the reply is no JSON: {_quoted(line)}") from None
+        raise MessageError(f"the reply is no JSON: {_quoted(line)} ({STRAY})") from None
     if not isinstance(message, dict):
         raise MessageError(f"the reply is no JSON object: {_quoted(line)}")
     return message
