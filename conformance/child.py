@@ -138,8 +138,9 @@ class Child:
     ) -> bytes:
         """Send one line and return the one that answers it, without its newline.
 
-        Lines before it that `is_news` takes for no answer are passed over. Raises ChildEndedError when there is
-        no answer; the process is gone then.
+        Lines before it that `is_news` takes for no answer are passed over, and its time begins anew with each:
+        what says how far it is does not hang. Raises ChildEndedError when there is no answer; the process is gone
+        then.
         """
         self._drain()
         self._tail.clear()
@@ -152,6 +153,7 @@ class Child:
             while not unsent and (line := self._line()) is not None:
                 if not is_news(line):
                     return line
+                deadline = time.monotonic() + allowed.seconds
             if len(self._received) > allowed.reply:
                 self._give_up(OutcomeKind.PROTOCOL_ERROR, f"a reply of more than {allowed.reply} bytes")
             if self._wait(max(0.0, min(look, deadline) - time.monotonic()), writing=bool(unsent)):

@@ -14,6 +14,7 @@ import torch
 
 from endianproof.conformance.client import TesteeProcess
 from endianproof.conformance.launch import program_testee, python_testee
+from endianproof.conformance.limits import Limits
 from endianproof.conformance.messages import schema_error
 from endianproof.conformance.outcome import OutcomeKind
 from endianproof.conformance.testee import canonical
@@ -173,6 +174,33 @@ def test_a_program_tells_progress_before_it_answers(tmp_path):
         kept = process.keep(adapter, "safetensors", tell=lambda *done: said.append(done))
         assert (kept.kind, said) == (OutcomeKind.LOADED, [(1, 10), (2, 20)])
         assert process.load(adapter, "safetensors").kind is OutcomeKind.PROTOCOL_ERROR  # it was not asked to tell
+
+
+SLOW = """
+import json, sys, time
+for line in sys.stdin:
+    said = json.loads(line)
+    if said["op"] == "bye":
+        break
+    if said["op"] == "hello":
+        print(json.dumps({"protocol": 1, "name": "slow", "version": "", "byteorder": "little", "machine": "?",
+                          "runtime": "?", "ops": ["load", "read"]}), flush=True)
+        continue
+    for _ in range(8):
+        time.sleep(0.5)
+        if said["id"] == "v1":
+            print(json.dumps({"id": said["id"], "progress": {"tensors": 0, "bytes": 1}}), flush=True)
+    print(json.dumps({"id": said["id"], "outcome": "loaded", "tensors": []}), flush=True)
+"""
+
+
+def test_what_says_how_far_it_is_has_time(tmp_path):
+    adapter = tmp_path / "slow.py"
+    adapter.write_text(SLOW, encoding="utf-8")
+    limits = Limits(request_seconds=2.5, seconds_by_size=False)
+    with TesteeProcess(program_testee(f"python3 {adapter}", None), limits) as process:
+        assert process.keep(adapter, "safetensors", tell=lambda *_: None).kind is OutcomeKind.LOADED
+        assert process.keep(adapter, "safetensors", tell=lambda *_: None).kind is OutcomeKind.TIMED_OUT
 
 
 def test_the_schema_has_the_new_messages():
