@@ -124,7 +124,8 @@ def _of_table(known: NamedTestee | None) -> list[str]:
     if known is None:
         return []
     keywords = [f"--keywords={json.dumps(dict(known.keywords))}"] if known.keywords else []
-    return [*keywords, *([f"--name={known.name}"] if known.by_glue else [])]
+    imports = [f"--import={module}" for module in known.imports]
+    return [*keywords, *imports, *([f"--name={known.name}"] if known.by_glue else [])]
 
 
 def python_testee(

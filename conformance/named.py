@@ -57,7 +57,8 @@ class NamedTestee:
 
     Of `calls`, a dotted path, and `program`, a command line, one is set; `keywords` are given to what is called
     besides. `takes` is what a loader is given; `gives` whose tensors a saver is given, and `returns` whether it
-    writes a file or returns its bytes. `tried` is the release of the library that the entry was written for.
+    writes a file or returns its bytes. `imports` are modules that the library imports when it first loads, whose
+    versions are to be told before. `tried` is the release of the library that the entry was written for.
     """
 
     name: str
@@ -76,6 +77,7 @@ class NamedTestee:
     gives: str = ""
     returns: str = "file"
     keywords: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    imports: tuple[str, ...] = ()
     note: str = ""
 
     @property
@@ -111,7 +113,7 @@ def _testee(name: str, op: str, file: Mapping[str, Any], entry: Mapping[str, Any
     program = tuple(str(PROGRAMS / word) if word.endswith(".mjs") else word for word in known.get("program", ()))
     known |= {"program": program, "calls": "" if program else _calls(name, entry)}
     known |= {place: _availability(known[place]) for place in ("x86_64", "s390x")}
-    known["formats"] = tuple(known["formats"])
+    known |= {"formats": tuple(known["formats"]), "imports": tuple(known.get("imports", ()))}
     known["keywords"] = MappingProxyType(known.get("keywords", {}))
     known["note"] = " ".join(known.get("note", "").split())
     language, tried = file.get("language", "Python"), file["tried"]

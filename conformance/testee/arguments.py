@@ -33,6 +33,7 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
         "--returns", choices=("auto", "bytes", "file"), default="auto", help="what the saver makes"
     )
     parser.add_argument("--keywords", type=json.loads, default={}, help="more keyword arguments, as JSON")
+    parser.add_argument("--import", action="append", default=[], dest="imports", help="a module to import first")
     parser.add_argument("--name", help="what to call it, instead of its path")
     parser.add_argument("--path", action="append", default=[], help="folder for the front of sys.path")
     parser.add_argument("--path-last", action="append", default=[], help="folder for the end of sys.path")
@@ -46,6 +47,8 @@ def answer_of(
 
     `around` makes of the loader or saver the function that is called in its place.
     """
+    for module in arguments.imports:
+        importlib.import_module(module)
     if arguments.loader is not None:
         return Loading(functools.partial(around(resolve(arguments.loader)), **arguments.keywords), arguments.takes)
     save = around(resolve(arguments.saver))
