@@ -187,6 +187,20 @@ def adapters() -> None:
         print(f"  {language}, the run over the program alone: {each['whole'] / each['adapter']:.1f}", flush=True)
 
 
+def workers() -> None:
+    """Two testees at a time against one, here and in the guest, where the testee is most of the work."""
+    guest("s390x").setup(print)
+    for name, more in (
+        ("reference", []),
+        ("safetensors.torch.load_file", ["--guest=s390x", "--with=safetensors"]),
+    ):
+        print(f"two testees at a time against one, {name} {' '.join(more)}".rstrip())
+        with tempfile.TemporaryDirectory() as folder:
+            argv = [*SUITE, f"--loader={name}", *more]
+            two = _whatever_fails(Command("--workers=2", [*argv, "--workers=2"], cwd=folder))
+            report(two, _whatever_fails(Command("one testee", argv, cwd=folder)), "wall", 3, aim=1)
+
+
 BENCHMARKS = {
     "adapters": adapters,
     "overhead": overhead,
@@ -197,6 +211,7 @@ BENCHMARKS = {
     "emulation": emulation,
     "setup": setup,
     "regeneration": regeneration,
+    "workers": workers,
 }
 # These take an hour.
 BY_NAME_ONLY = {"upstream": upstream}
