@@ -41,9 +41,8 @@ class _Mirror(http.server.ThreadingHTTPServer):
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    server: _Mirror
-
     def do_GET(self) -> None:
+        assert isinstance(self.server, _Mirror), "which is what answers by this class"
         try:
             content = self.server.content(self.path)
         except urllib.error.HTTPError as error:
@@ -54,7 +53,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class's name)
         """Say nothing."""
 
 

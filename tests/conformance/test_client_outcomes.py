@@ -291,7 +291,7 @@ def test_a_program_that_cannot_be_started_is_one_clear_error(tmp_path):
     program.write_bytes(b"\x7fELF of another machine")
     program.chmod(0o755)
     process = TesteeProcess(program_testee(str(program), None), LIMITS)
-    with pytest.raises(TesteeStartError, match="cannot be started"):
+    with pytest.raises(TesteeStartError, match="is built for another machine"):
         process.hello()
 
 
