@@ -18,6 +18,15 @@ _DOC = """Loaders and savers that endianproof knows by name: `pytest --loader=sa
 stands for an entry point with its options, and brings the formats that it is made for and what it is given.
 `endianproof testees` lists them with what is installed where you are, `endianproof explain NAME` prints one.
 A library that is not in the table is named by its own path, `--loader=mypkg.load`."""
+_LEFT_OUT = (
+    ("cattensors", "it warms the page cache for safetensors, which reads"),
+    ("onnx-safetensors", "it reads into ONNX models, not into tensors"),
+    ("safestructures", "it reads back its own structures alone"),
+    ("tensorizer", "it has a format of its own"),
+    ("torch.distributed.checkpoint's HuggingFaceStorageReader", "it reads by safe_open's get_slice"),
+    ("npm's @huggingface/hub", "it reads headers alone"),
+    ("npm's pickleparser and jpickle", "they read pickles, and neither the archive around them nor its storages"),
+)
 _HAD = {
     "wheel": "has it in its package index",
     "guest": "has it from the guest's own packages",
@@ -56,4 +65,5 @@ def testees_page(found: Sequence[NamedTestee]) -> Page:
     """The page that lists these entries, library by library, in their order."""
     libraries = dict.fromkeys(one.library for one in found)
     blocks = [block for name in libraries for block in _library([one for one in found if one.library == name])]
-    return Page("testees", "Named testees", (Text(" ".join(_DOC.split())), *blocks))
+    left_out = Heading(2, "Looked at and left out"), Table(("library", "why"), _LEFT_OUT)
+    return Page("testees", "Named testees", (Text(" ".join(_DOC.split())), *blocks, *left_out))
