@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from endianproof.conformance.accepting import way_of
 from endianproof.conformance.diagnosis import explain_form
 from endianproof.conformance.difference import Difference, compare
 from endianproof.conformance.finding import Finding, Judgement
@@ -39,7 +40,10 @@ LOADING = Words(
     names="the tensors' names are not the file's",
     extra="not in the file",
     twice="returned twice",
-    names_advice="return each tensor once, under the name that the file gives it",
+    names_advice=(
+        "return each tensor once, under the name that the file gives it; plain lists of numbers count as tensors "
+        "with --accept=lists=values alone"
+    ),
     form_advice="",
     unexplained_advice="compare the bytes at that place of the file with what the loader makes of them",
 )
@@ -115,11 +119,17 @@ def _form(expected: ExpectedTensor, found: LoadedTensor, words: Words) -> Judgem
         (
             ("tensor", tensor),
             ("came back", f"{found.dtype}, shape {list(found.shape)}"),
-            ("what to do", words.form_advice or mistake.advice),
+            ("what to do", words.form_advice or _form_advice(mistake.advice, expected, found)),
         ),
         diagnosis=mistake.name,
         group=mistake.headline.split(":")[0],
     )
+
+
+def _form_advice(advice: str, expected: ExpectedTensor, found: LoadedTensor) -> str:
+    """The mistake's own, and the option for a loader whose framework has no such type."""
+    way = way_of(expected.dtype, found.dtype)
+    return f"{advice}; if this is how the library gives {expected.dtype}, say {way}" if way else advice
 
 
 def _same_form(expected: ExpectedTensor, found: LoadedTensor) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from endianproof.conformance.finding import Finding, Judgement
-from endianproof.conformance.judge import judge
+from endianproof.conformance.judge import NOTHING, judge
 from endianproof.conformance.outcome import Outcome, OutcomeKind, TesteeInfo
 from endianproof.conformance.saved import SaveTrial, judge_save
 from endianproof.spec import load_spec
@@ -202,13 +202,21 @@ def _observe_save(save: Save, testee: Testee, machine_order: str) -> SaveObserva
     return SaveObservation(save, machine_order, first, file, strays, second, second_file)
 
 
-def conclude(seen: Observation | SaveObservation, policies: Mapping[str, str]) -> Judgement:
-    """Judge what was observed; `policies` are the user's for `may` vectors and saves."""
+def conclude(
+    seen: Observation | SaveObservation, policies: Mapping[str, str], accepted: Mapping[str, str] = NOTHING
+) -> Judgement:
+    """Judge what was observed; `policies` are the user's for `may` vectors and saves, `accepted` for loads."""
     if seen.first is None:
         return Judgement(Finding.UNSUPPORTED, f"unsupported: {seen.unasked}")
     if isinstance(seen, Observation):
         return judge(
-            seen.vector, seen.first, seen.second, seen.unchanged, policies, machine_order=seen.machine_order
+            seen.vector,
+            seen.first,
+            seen.second,
+            seen.unchanged,
+            policies,
+            machine_order=seen.machine_order,
+            accepted=accepted,
         )
     return judge_save(
         SaveTrial(

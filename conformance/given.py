@@ -99,16 +99,16 @@ def _merged(values: Mapping[str, Any], project: Project) -> Given:
     if chosen is None:
         return Given(values)
     ours = {key: value for key, value in values.items() if key not in KINDS}
-    if "policy" in ours:
-        ours["policy"] = _policies(ours["policy"], chosen.values.get("policy", ()))
+    for key in {"policy", "accept"} & ours.keys():
+        ours[key] = _pairs(ours[key], chosen.values.get(key, ()))
     places = {key: place for key, place in chosen.places.items() if key not in ours}
     return Given({**chosen.values, **ours}, places, chosen.name, project.path)
 
 
-def _policies(ours: list[str], theirs: Iterable[str]) -> list[str]:
-    """The user's, and of the settings' those that the user does not name."""
-    names = {policy.partition("=")[0] for policy in ours}
-    return [*(policy for policy in theirs if policy.partition("=")[0] not in names), *ours]
+def _pairs(ours: list[str], theirs: Iterable[str]) -> list[str]:
+    """The user's NAME=VALUE, and of the settings' those whose names the user does not give."""
+    names = {pair.partition("=")[0] for pair in ours}
+    return [*(pair for pair in theirs if pair.partition("=")[0] not in names), *ours]
 
 
 def _without_none(given: Given) -> Given:

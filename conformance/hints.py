@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from endianproof.conformance.accepting import said_of
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from endianproof.conformance.settings import Settings
     from endianproof.conformance.starting import Went
 
-__all__ = ["NOTHING_PASSED", "hints"]
+__all__ = ["NOTHING_PASSED", "hints", "unused"]
 
 NOT_MADE_FOR_IT = {
     "load": "even the plainest {name} file is refused: if the loader is not made for it, say --format={only}",
@@ -49,3 +51,11 @@ def _miscalled(op: str, went: Mapping[str, Went], takes: str) -> Iterator[str]:
     name, one = next(((name, one) for name, one in went.items() if one.error in MISCALLED), ("", None))
     if one is not None and not any(other.well for other in went.values()):
         yield CALLED[op].format(error=one.error, name=name, takes=TAKES[takes])
+
+
+def unused(accepted: Mapping[str, str], notes: Iterable[str]) -> Iterator[str]:
+    """Lines on what was accepted and never came, by the notes of all results."""
+    shown = "; ".join(notes)
+    for dtype, given in accepted.items():
+        if said_of(dtype, given) not in shown:
+            yield f"nothing came as --accept={dtype}={given} says: leave it out, if that is always so"

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import functools
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from endianproof.conformance.accepting import as_stated
 from endianproof.conformance.contents import LOADING, Contents, judge_contents
 from endianproof.conformance.endings import (
     LOADER_ENDINGS,
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
 
     from endianproof.vectors import Vector
 
-__all__ = ["Finding", "Judgement", "judge"]
+__all__ = ["NOTHING", "Finding", "Judgement", "judge"]
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 LOAD_IT = "load it; what is not implemented must say so: NotImplementedError, or the answer `unsupported`"
 # By the class of the loader's exception.
@@ -49,19 +53,22 @@ def judge(
     policies: Mapping[str, str],
     *,
     machine_order: str = "",
+    accepted: Mapping[str, str] = NOTHING,
 ) -> Judgement:
     """Judge one vector by two loads of it.
 
     `first` holds canonical bytes, `second` digests (None where the first load did not succeed). `policies` pins
     choices for `may` vectors, policy name to choice. `machine_order` is the testee's byte order ("little", "big",
-    or "" when unknown): it decides nothing, and makes the diagnosis of a wrong byte order exact.
+    or "" when unknown): it decides nothing, and makes the diagnosis of a wrong byte order exact. `accepted` says
+    as which other types tensors may come (`accepting.read_accepted`).
     """
-    trial = Trial(vector, first, second, file_unchanged, policies, machine_order)
-    faults = sorted(_faults(trial), key=lambda fault: _harm(fault, trial))
-    choice = trial.choice
-    if not faults:
-        return _without_fault(trial, choice)
-    return replace(reported(vector, faults), choice=choice)
+    came = as_stated(vector.tensors, first, second, accepted)
+    trial = Trial(vector, came.first, came.second, file_unchanged, policies, machine_order)
+    faults = sorted((*_faults(trial), *came.faults), key=lambda fault: _harm(fault, trial))
+    if came.unjudged and not trial.ran_code and file_unchanged:
+        return Judgement(Finding.UNSUPPORTED, f"unsupported: {came.unjudged}", heading(vector))
+    judgement = reported(vector, faults) if faults else _without_fault(trial)
+    return replace(judgement, choice=trial.choice, note=came.note)
 
 
 def _harm(fault: Judgement, trial: Trial) -> float:
@@ -80,12 +87,12 @@ def _harm(fault: Judgement, trial: Trial) -> float:
     return fault.finding.severity
 
 
-def _without_fault(trial: Trial, choice: tuple[str, str] | None) -> Judgement:
+def _without_fault(trial: Trial) -> Judgement:
     if trial.first.kind is OutcomeKind.UNSUPPORTED:
         return Judgement(
             Finding.UNSUPPORTED, f"unsupported: {first_line(trial.first.message)}", heading(trial.vector)
         )
-    return Judgement(Finding.PASSED, "passed", choice=choice)
+    return Judgement(Finding.PASSED, "passed")
 
 
 def _faults(trial: Trial) -> Iterator[Judgement]:

@@ -129,16 +129,23 @@ def _of_table(known: NamedTestee | None) -> list[str]:
 
 
 def python_testee(
-    loader: str, takes: str, paths: Sequence[Path], guest: GuestLike | None, overlay: Path | None
+    loader: str,
+    takes: str,
+    paths: Sequence[Path],
+    guest: GuestLike | None,
+    overlay: Path | None,
+    *,
+    lists: bool = False,
 ) -> Launch:
     """Describe the process that serves one Python loader, by its dotted path or the name of a named testee.
 
     Modules are looked for in `overlay`, where the user stands, in `paths`, then in what is installed on the
-    testee's side. `takes` is path, bytes or file; a named testee knows better. Raises what `guest.command` raises.
+    testee's side. `takes` is path, bytes or file; a named testee knows better. `lists` says that plain lists of
+    numbers are tensors. Raises what `guest.command` raises.
     """
     known = named(loader)
     options = [f"--takes={known.takes if known else takes}", f"--loader={known.calls if known else loader}"]
-    options += _of_table(known)
+    options += [*_of_table(known), *(["--lists"] if lists else [])]
     return _python_launch(options, f"--loader={loader}", paths, guest, overlay, known=known)
 
 

@@ -56,9 +56,10 @@ class NamedTestee:
     """One entry point. `formats` are those it reads or writes, `needs` packages, as pip or npm writes them.
 
     Of `calls`, a dotted path, and `program`, a command line, one is set; `keywords` are given to what is called
-    besides. `takes` is what a loader is given; `gives` whose tensors a saver is given, and `returns` whether it
-    writes a file or returns its bytes. `imports` are modules that the library imports when it first loads, whose
-    versions are to be told before. `tried` is the release of the library that the entry was written for.
+    besides. `takes` is what a loader is given, and `accept` what `--accept` says of it; `gives` whose tensors a
+    saver is given, and `returns` whether it writes a file or returns its bytes. `imports` are modules that the
+    library imports when it first loads, whose versions are to be told before. `tried` is the release of the
+    library that the entry was written for.
     """
 
     name: str
@@ -78,6 +79,7 @@ class NamedTestee:
     returns: str = "file"
     keywords: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     imports: tuple[str, ...] = ()
+    accept: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     note: str = ""
 
     @property
@@ -114,7 +116,7 @@ def _testee(name: str, op: str, file: Mapping[str, Any], entry: Mapping[str, Any
     known |= {"program": program, "calls": "" if program else _calls(name, entry)}
     known |= {place: _availability(known[place]) for place in ("x86_64", "s390x")}
     known |= {"formats": tuple(known["formats"]), "imports": tuple(known.get("imports", ()))}
-    known["keywords"] = MappingProxyType(known.get("keywords", {}))
+    known |= {key: MappingProxyType(known.get(key, {})) for key in ("keywords", "accept")}
     known["note"] = " ".join(known.get("note", "").split())
     language, tried = file.get("language", "Python"), file["tried"]
     return NamedTestee(

@@ -142,6 +142,14 @@ OPTIONS = (
         repeatable=True,
     ),
     Option(
+        "--accept",
+        "accept",
+        "how the loader gives a type that its framework has not: bfloat16=uint16, bfloat16=float32, lists=values "
+        "(repeatable)",
+        metavar="TYPE=GIVEN",
+        repeatable=True,
+    ),
+    Option(
         "--large",
         "large",
         "also the vectors of up to 4 GiB, whose sparse files are made one at a time",

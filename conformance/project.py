@@ -122,6 +122,7 @@ OPTIONS: Mapping[str, Callable[[Any, Path], dict[str, Any]]] = {
     "formats": _texts("format"),
     "unsupported": _texts("unsupported"),
     "policies": lambda value, _: {"policy": [f"{name}={choice}" for name, choice in value.items()]},
+    "accept": lambda value, _: {"accept": [f"{dtype}={given}" for dtype, given in value.items()]},
     "baseline": lambda value, folder: {"baseline": _shown(folder / value)},
     "takes": _plain("takes"),
     "gives": _plain("gives"),
@@ -193,7 +194,7 @@ def _testee(name: str | None, own: Mapping[str, Any], shared: Mapping[str, Any],
 
 
 # What holds for testees of one kind alone: among the settings for all, it is no mistake where there are others.
-OF_KIND = {"takes": ("loader",), "gives": ("saver",), "with": ("loader", "saver")}
+OF_KIND = {"accept": ("loader", "testee"), "takes": ("loader",), "gives": ("saver",), "with": ("loader", "saver")}
 
 
 def _fitting(shared: Mapping[str, Any], kind: str) -> dict[str, Any]:

@@ -47,6 +47,7 @@ def _asked(settings: Settings) -> dict[str, Any]:
         "guest": settings.guest,
         "with": list(settings.requirements),
         "policies": dict(settings.policies),
+        "accept": dict(settings.accepted),
     }
 
 

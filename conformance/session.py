@@ -6,6 +6,7 @@ a testee of its own, and the controller gathers what the workers' reports say.
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from endianproof.conformance.accepting import said_of
 from endianproof.conformance.ahead import Ahead, InTurn
 from endianproof.conformance.baseline import NO_GUEST, Ruling, RunConditions
 from endianproof.conformance.baseline_writer import write_baseline
@@ -21,7 +23,7 @@ from endianproof.conformance.client import TesteeStartError
 from endianproof.conformance.examine import conclude
 from endianproof.conformance.finding import Finding, Judgement
 from endianproof.conformance.given import given_of
-from endianproof.conformance.hints import NOTHING_PASSED, hints
+from endianproof.conformance.hints import NOTHING_PASSED, hints, unused
 from endianproof.conformance.items import FormatCollector, TaskItem
 from endianproof.conformance.large import at_hand
 from endianproof.conformance.report import document, write_report
@@ -103,7 +105,9 @@ class ConformanceRun:
         try:
             with at_hand(task, self._progress) as ready:
                 seen = self._observer().observe(ready, following)
-                return self.settings.unsupported.hold(task, conclude(seen, self.settings.policies))
+                return self.settings.unsupported.hold(
+                    task, conclude(seen, self.settings.policies, self.settings.accepted)
+                )
         except TesteeStartError as error:
             return Judgement(
                 Finding.PROTOCOL_ERROR,
@@ -196,7 +200,10 @@ class ConformanceRun:
         ]
 
     def _conditions_shown(self) -> Iterator[str]:
-        """What is not as usual: the project's settings, no process of its own, or other limits."""
+        """What is not as usual: the project's settings, what is accepted, no process of its own, other limits."""
+        if accepted := self.settings.accepted:
+            said = ", ".join(itertools.starmap(said_of, accepted.items()))
+            yield f"endianproof: accepted, because you say so: {said}"
         if self.settings.project:
             yield f"endianproof: {self.settings.project}"
         if self.settings.in_process:
@@ -305,7 +312,11 @@ class ConformanceRun:
         summary = Summary(
             self._results,
             self._all_tasks(),
-            [*hints(self.settings, self._plain), *([NOTHING_PASSED] if self._proves_nothing() else [])],
+            [
+                *hints(self.settings, self._plain),
+                *([NOTHING_PASSED] if self._proves_nothing() else []),
+                *unused(self.settings.accepted, {result.note for result in self._results}),
+            ],
             self._written,
             self.settings.left_out if "load" in self._ops() else 0,
         )

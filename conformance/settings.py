@@ -6,13 +6,15 @@ Every refusal is a `pytest.UsageError` with one message, which pytest prints as 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pytest
 
 from endianproof._whole_file import unwritable
+from endianproof.conformance.accepting import LISTS, AcceptError, read_accepted
 from endianproof.conformance.baseline import Baseline, BaselineError, read_baseline
 from endianproof.conformance.large import NoRoomError, roomy_folder
 from endianproof.conformance.limits import LimitError, Limits, read_limits
@@ -93,6 +95,7 @@ class Settings:
     update: bool
     limits: Limits
     unsupported: Unsupported
+    accepted: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     workers: int = 1
     in_process: bool = False
     project: str = ""
@@ -101,6 +104,11 @@ class Settings:
     exploring: Exploring | None = None
     all_tasks: tuple[Task, ...] = ()
     left_out: int = 0
+
+    @property
+    def lists(self) -> bool:
+        """Whether plain lists of numbers are tensors."""
+        return LISTS in self.accepted
 
 
 def _policies(asked: Given) -> dict[str, str]:
@@ -120,6 +128,18 @@ def _policies(asked: Given) -> dict[str, str]:
         if pinned.setdefault(name, choice) != choice:
             raise pytest.UsageError(f"{what}: {name} is given twice, as {pinned[name]} and as {choice}")
     return pinned
+
+
+def _accepted(asked: Given, known: NamedTestee | None) -> Mapping[str, str]:
+    """What the user accepts, and what the table says of a named testee."""
+    texts, what = asked["accept"], asked.called("accept")
+    if texts and asked["saver"] is not None:
+        raise pytest.UsageError(f"{what} goes with --loader and --testee: it says as what a loader gives a type")
+    try:
+        own = {} if known is None else known.accept
+        return read_accepted([*(f"{dtype}={given}" for dtype, given in own.items()), *texts])
+    except AcceptError as error:
+        raise pytest.UsageError(f"{what}: {error}") from error
 
 
 def _exploring(asked: Given, formats: Sequence[str], ids: set[tuple[str, str]]) -> Exploring | None:
@@ -316,6 +336,7 @@ def read_settings(asked: Given, ids: set[tuple[str, str]]) -> Settings:
         baseline=_baseline(asked),
         update=asked["update"],
         limits=_limits(asked),
+        accepted=_accepted(asked, known),
         workers=_workers(asked),
         in_process=_in_process(asked),
         unsupported=_unsupported(asked),

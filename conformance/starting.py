@@ -73,6 +73,11 @@ class Asked(Protocol):
         ...
 
     @property
+    def lists(self) -> bool:
+        """Whether plain lists of numbers that a loader returns are tensors."""
+        ...
+
+    @property
     def gives(self) -> str | None:
         """Whose tensors the saver is given, None for the default."""
         ...
@@ -100,7 +105,7 @@ def _launch(settings: Asked, paths: Sequence[Path], progress: Callable[[str], No
     if settings.saver is not None:
         return saver_testee(settings.saver, settings.gives, paths, system, folder)
     assert settings.loader is not None, "read_settings sees to it that there is one of the three"
-    return python_testee(settings.loader, settings.takes, paths, system, folder)
+    return python_testee(settings.loader, settings.takes, paths, system, folder, lists=settings.lists)
 
 
 def start(

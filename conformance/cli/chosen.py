@@ -42,6 +42,7 @@ class Chosen:
     takes: str = "path"
     builds: bool = False
     saver: str | None = None
+    lists: bool = False
     gives: str | None = None
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -50,7 +51,8 @@ def explore(form_name: str, testee: Testee, settings: Settings, conditions: RunC
     if reason := _unsearchable(form_name, testee, dtypes):
         return Explored(f"{form_name}: not explored: {reason}", unsearched=reason)
 
-    search = Search(testee, form_name, lambda failure: is_known(failure, settings.baseline, conditions))
+    known = functools.partial(is_known, baseline=settings.baseline, run=conditions)
+    search = Search(testee, form_name, known, settings.accepted)
     before, began = list(kept(wish.folder, form_name, File)), time.monotonic()
     search.again(file for _, file in before)
     search.draw(wish.count, wish.seed, dtypes)

@@ -30,6 +30,7 @@ def _command(settings: Settings, form_name: str) -> str:
         ("--testee", settings.testee),
         *(("--with", requirement) for requirement in settings.requirements),
         ("--loader-takes", settings.takes if settings.takes != "path" else None),
+        *(("--accept", f"{dtype}={given}") for dtype, given in settings.accepted.items()),
         ("--guest", settings.guest),
         ("--explore", "0"),
         ("--explore-into", str(wish.folder)),

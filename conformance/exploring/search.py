@@ -25,12 +25,13 @@ from endianproof.conformance.examine import Observation, conclude, observe
 from endianproof.conformance.exploring.expectation import expectation_of, own_account
 from endianproof.conformance.exploring.failure import Failure
 from endianproof.conformance.finding import Finding, Judgement
+from endianproof.conformance.judge import NOTHING
 from endianproof.conformance.outcome import OutcomeKind
 from endianproof.vectors import Vector
 from endianproof.vectors.strategies import damaged_files, files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from hypothesis.strategies import SearchStrategy
 
@@ -61,6 +62,7 @@ class Search:
     testee: Testee
     format: str
     silent: Callable[[Failure], bool]
+    accepted: Mapping[str, str] = NOTHING
     failures: dict[Kind, Failure] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     seen: Counter[Kind] = field(default_factory=Counter)
@@ -196,7 +198,7 @@ class Search:
         assert isinstance(seen, Observation), "a vector was observed"
         if expectation.verdict == "open" and seen.first is not None and seen.first.kind is OutcomeKind.LOADED:
             seen = replace(seen, vector=replace(vector, tensors=own_account(seen.first.tensors)))
-        return conclude(seen, {})
+        return conclude(seen, {}, self.accepted)
 
 
 def _as_vector(file: File, path: Path, expectation: Expectation) -> Vector:

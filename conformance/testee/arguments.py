@@ -28,6 +28,7 @@ def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     which.add_argument("--loader", help="mypkg.load or mypkg.sub:obj.method")
     which.add_argument("--saver", help="mypkg.save or mypkg.sub:obj.method")
     parser.add_argument("--takes", choices=sorted(TAKES), default="path", help="what the loader is given")
+    parser.add_argument("--lists", action="store_true", help="plain lists of numbers are tensors")
     parser.add_argument("--gives", choices=sorted(FRAMEWORKS), help="whose tensors the saver is given")
     parser.add_argument(
         "--returns", choices=("auto", "bytes", "file"), default="auto", help="what the saver makes"
@@ -50,7 +51,8 @@ def answer_of(
     for module in arguments.imports:
         importlib.import_module(module)
     if arguments.loader is not None:
-        return Loading(functools.partial(around(resolve(arguments.loader)), **arguments.keywords), arguments.takes)
+        load = functools.partial(around(resolve(arguments.loader)), **arguments.keywords)
+        return Loading(load, arguments.takes, lists=arguments.lists)
     save = around(resolve(arguments.saver))
     gives = arguments.gives or default_framework()
     importlib.import_module(gives)

@@ -21,7 +21,19 @@ __all__ = ["PROTOCOL", "Prover", "introduction"]
 PROTOCOL = 1
 
 # Whose versions explain a result, beside the loader's own.
-PACKAGES = ("ml_dtypes", "numpy", "safetensors", "torch")
+PACKAGES = (
+    "cupy",
+    "jax",
+    "jaxlib",
+    "ml_dtypes",
+    "mlx",
+    "numpy",
+    "paddle",
+    "safetensors",
+    "tensorflow",
+    "tinygrad",
+    "torch",
+)
 
 
 def _version(module: str) -> str:
@@ -78,7 +90,36 @@ def _tinygrad(tinygrad: Any, name: str) -> Any:
     return tinygrad.Tensor(_by_value(name), dtype=dtype) if dtype is not None else None
 
 
-MAKERS = {"torch": _torch, "numpy": _numpy, "ml_dtypes": _ml_dtypes, "tinygrad": _tinygrad}
+def _jax(jax: Any, name: str) -> Any:
+    """None of 64 bits, unless the user has told jax to keep them: it makes others of 32 instead."""
+    made = jax.numpy.asarray(_by_value(name)).astype(name)
+    return made if made.dtype.name == name else None
+
+
+def _mlx(mlx: Any, name: str) -> Any:
+    dtype = getattr(mlx, name + ("_" if name == "bool" else ""), None)
+    return mlx.array(_by_value(name)).astype(dtype, stream=mlx.cpu) if isinstance(dtype, mlx.Dtype) else None
+
+
+def _paddle(paddle: Any, name: str) -> Any:
+    dtype = getattr(paddle, name, None)
+    return paddle.to_tensor(_by_value(name)).astype(dtype) if isinstance(dtype, paddle.dtype) else None
+
+
+def _tensorflow(tensorflow: Any, name: str) -> Any:
+    return tensorflow.cast(tensorflow.constant(_by_value(name)), name)
+
+
+MAKERS = {
+    "torch": _torch,
+    "numpy": _numpy,
+    "ml_dtypes": _ml_dtypes,
+    "tinygrad": _tinygrad,
+    "jax": _jax,
+    "mlx.core": _mlx,
+    "paddle": _paddle,
+    "tensorflow": _tensorflow,
+}
 
 
 def _sample(framework: str, name: str) -> dict[str, str] | None:

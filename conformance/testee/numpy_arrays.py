@@ -34,6 +34,17 @@ def _memory(numpy: Any, items: Any, width: int | None) -> memoryview | Blocks:
     return Blocks(items.shape, items.itemsize, lambda index: memoryview(_octets(numpy, items[index])))
 
 
+def _unknown(dtype: Any) -> ConversionError:
+    """What to do where numpy has the bytes and no type for them, as where nobody imported ml_dtypes."""
+    message = f"a numpy array of dtype {dtype}, which is no element type of this protocol"
+    if dtype.kind == "V" and dtype.names is None:
+        message += (
+            ": raw bytes. View them as the type that they are (ml_dtypes has bfloat16 and its like), or as an "
+            "integer of that width, and say so: --accept=bfloat16=uint16"
+        )
+    return ConversionError(message)
+
+
 def elements_of_numpy(numpy: Any, value: Any) -> Elements:
     """Return the elements of an array or numpy scalar of any shape, strides, byte order and dtype of SWAP_UNITS.
 
@@ -42,7 +53,7 @@ def elements_of_numpy(numpy: Any, value: Any) -> Elements:
     plain = numpy.asarray(value)
     name = plain.dtype.name
     if name not in SWAP_UNITS:
-        raise ConversionError(f"a numpy array of dtype {plain.dtype}, which is no element type of this protocol")
+        raise _unknown(plain.dtype)
     items = plain.view(f"V{plain.dtype.itemsize}")
     return Elements(
         dtype=name,

@@ -11,6 +11,7 @@ import gc
 import math
 import os
 import traceback
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from endianproof.conformance.testee.building import CannotBuildError
@@ -18,9 +19,10 @@ from endianproof.conformance.testee.canonical import ConversionError
 from endianproof.conformance.testee.convert import elements_of, named_elements, tensor_messages
 from endianproof.conformance.testee.handshake import Prover, introduction
 from endianproof.conformance.testee.nested import value_named
+from endianproof.conformance.testee.opened import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from endianproof.conformance.testee.canonical import Elements
     from endianproof.conformance.testee.saving import Saver
@@ -121,8 +123,9 @@ class Server:
 class _Kept:
     """What a loader returned, and what it was given, until the next load: tensors are read in parts from it."""
 
-    def __init__(self, result: Any, given: contextlib.ExitStack) -> None:
+    def __init__(self, result: Any, given: contextlib.ExitStack, *, lists: bool) -> None:
         self._result = result
+        self._lists = lists
         self._given = given
         self._last: tuple[str, Elements] | None = None
 
@@ -131,7 +134,7 @@ class _Kept:
         name, start, stop = request["name"], request["start"], request["stop"]
         if self._last is None or self._last[0] != name:
             self._last = None
-            self._last = name, elements_of(value_named(self._result, name))
+            self._last = name, elements_of(value_named(self._result, name, lists=self._lists))
         elements = self._last[1]
         count = math.prod(elements.shape)
         span = [(place * elements.nbytes + count - 1) // count if count else 0 for place in (start, stop)]
@@ -145,13 +148,17 @@ class _Kept:
 
 
 class Loading:
-    """Answers load requests with one loader, and reads in what it returned. `takes` is what it is given."""
+    """Answers load requests with one loader, and reads in what it returned. `takes` is what it is given.
+
+    With `lists`, plain lists of numbers are tensors.
+    """
 
     does = "load"
     ops = ("load", "read")
 
-    def __init__(self, load: Callable[[Any], Any], takes: str) -> None:
+    def __init__(self, load: Callable[[Any], Any], takes: str, *, lists: bool = False) -> None:
         self._load = load
+        self._lists = lists
         self._takes = TAKES[takes]
         self._kept: _Kept | None = None
 
@@ -163,10 +170,12 @@ class Loading:
             self._kept.drop()
             self._kept = None
         with contextlib.ExitStack() as given:
-            result = self._load(given.enter_context(self._takes(request["path"])))
+            result = opened(self._load(given.enter_context(self._takes(request["path"]))), given)
+            if request.get("keep") and isinstance(result, Iterator):
+                result = dict(result)  # it gives each tensor once, and they are read again
             tensors = self._tensors(result, request, send)
             if request.get("keep"):
-                self._kept = _Kept(result, given.pop_all())
+                self._kept = _Kept(result, given.pop_all(), lists=self._lists)
         return {"outcome": "loaded", "tensors": tensors}
 
     def _tensors(
@@ -174,13 +183,13 @@ class Loading:
     ) -> list[dict[str, Any]]:
         want = request.get("reply", "data")
         if not request.get("keep") or want != "sha256":
-            return tensor_messages(result, want)
+            return tensor_messages(result, want, lists=self._lists)
         from endianproof.conformance.testee.digesting import Digests  # noqa: PLC0415 (threads, for large files alone)
 
         def tell(tensors: int, size: int) -> None:
             send({"id": request["id"], "progress": {"tensors": tensors, "bytes": size}})
 
-        return Digests(tell).of(named_elements(result))
+        return Digests(tell).of(named_elements(result, lists=self._lists))
 
     def _read(self, request: dict[str, Any]) -> dict[str, Any]:
         if self._kept is None:

@@ -17,6 +17,9 @@ def ids(*names):
 @pytest.mark.parametrize(
     ("args", "said"),
     [
+        (["--loader=mypkg.load", "--accept=bfloat16=float64"], "*--accept: 'bfloat16=float64': *uint16*float32*"),
+        (["--loader=mypkg.load", "--accept="], "*--accept is empty*"),
+        (["--saver=mypkg.save", "--accept=bfloat16=uint16"], "*--accept goes with --loader and --testee*"),
         (["--loader=mypkg.gone"], "*mypkg*gone*"),
         (["--loader=nowhere.load"], "*nowhere*"),
         (["--loader=mypkg.unknown"], "*mypkg.unknown cannot be judged*int*"),

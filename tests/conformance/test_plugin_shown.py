@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import pytest
@@ -177,3 +178,36 @@ def test_a_pinned_policy_decides(run):
         for choice in (vector.policy.accept, vector.policy.reject)
     }
     assert codes == {0, 1}
+
+
+def test_what_is_accepted_is_shown_above_and_below_and_in_the_report(run, pytester):
+    few = ids("st-bfloat16-448", "st-empty-float32")
+    assert run("--loader=mypkg.as_uint16", *few).ret == 1
+    result = run("--loader=mypkg.as_uint16", "--accept=bfloat16=uint16", "--report=found.json", *few)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        [
+            "endianproof: accepted, because you say so: bfloat16 as uint16",
+            "worth knowing:",
+            "  accepted, as you said: bfloat16 as uint16 (st-bfloat16-448)",
+        ]
+    )
+    report = json.loads((pytester.path / "found.json").read_text())
+    assert report["run"]["accept"] == {"bfloat16": "uint16"}
+    notes = {one["task"]: one["note"] for one in report["results"]}
+    assert notes == {"st-bfloat16-448": "accepted, as you said: bfloat16 as uint16", "st-empty-float32": ""}
+
+
+def test_what_is_accepted_and_never_comes_is_told(run):
+    result = run("--loader=mypkg.load", "--accept=bfloat16=uint16", *ids("st-bfloat16-448"))
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["hint: nothing came as --accept=bfloat16=uint16 says: leave it out*"])
+
+
+def test_what_is_accepted_can_stand_in_the_projects_settings(run, pytester):
+    (pytester.path / "pyproject.toml").write_text(
+        '[tool.endianproof]\nloader = "mypkg.as_uint16"\naccept = {bfloat16 = "uint16"}\n'
+    )
+    assert run("--loader=mypkg.as_uint16", *ids("st-bfloat16-448")).ret == 0
+    again = run("--loader=mypkg.as_uint16", "--accept=bfloat16=float32", *ids("st-bfloat16-448"))
+    assert again.ret == 1
