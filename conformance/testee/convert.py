@@ -82,6 +82,13 @@ def _cupy(cupy: Any, array: Any) -> Elements:
     return elements_of_numpy(sys.modules["numpy"], array.get())
 
 
+def _tensorflow(tensorflow: Any, tensor: Any) -> Elements:
+    """By its own method: its `__array__` gives no array for a bfloat16 without dimensions, which numpy refuses."""
+    del tensorflow
+    numpy = sys.modules["numpy"]
+    return elements_of_numpy(numpy, numpy.asarray(tensor.numpy()))
+
+
 # Frameworks that are read in a way of their own; the others offer one of the common ones below.
 FRAMEWORKS: tuple[tuple[str, tuple[str, ...], Callable[[Any, Any], Elements]], ...] = (
     ("torch", ("Tensor",), lambda torch, value: _converted(elements_of_torch, torch, value)),
@@ -90,6 +97,7 @@ FRAMEWORKS: tuple[tuple[str, tuple[str, ...], Callable[[Any, Any], Elements]], .
     ("paddle", ("Tensor",), _paddle),
     ("mlx.core", ("array",), _mlx),
     ("cupy", ("ndarray",), _cupy),
+    ("tensorflow", ("Tensor", "Variable"), _tensorflow),
 )
 BY_NUMPY = ("__array__", "__array_interface__", "__array_struct__")
 
