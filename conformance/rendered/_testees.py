@@ -41,7 +41,8 @@ def _place(machine: str, place: Availability) -> str:
 def _arguments(testee: NamedTestee) -> str:
     given = testee.gives or testee.takes
     keywords = ", ".join(f"{key}={value!r}" for key, value in testee.keywords.items())
-    return f"{given}; {keywords}" if keywords else given
+    accepted = ", ".join(f"{dtype} as {came}" for dtype, came in testee.accept.items())
+    return "; ".join(filter(None, (given, keywords, accepted)))
 
 
 def _library(ours: Sequence[NamedTestee]) -> Iterator[Block]:
