@@ -47,6 +47,9 @@ MYPKG = textwrap.dedent(
     def as_uint16(path):
         return {name: Given(tensor) for name, tensor in right(path).items()}
 
+    def lists(path):
+        return {name: tensor.numpy().astype("f8").tolist() for name, tensor in right(path).items()}
+
     def picky(path):
         tensors = right(path)
         if any(tensor.dtype == "bfloat16" for tensor in tensors.values()):

@@ -211,3 +211,13 @@ def test_what_is_accepted_can_stand_in_the_projects_settings(run, pytester):
     assert run("--loader=mypkg.as_uint16", *ids("st-bfloat16-448")).ret == 0
     again = run("--loader=mypkg.as_uint16", "--accept=bfloat16=float32", *ids("st-bfloat16-448"))
     assert again.ret == 1
+
+
+def test_plain_lists_are_tensors_where_that_is_said_and_what_to_say_is_told(run):
+    unsaid = run("--loader=mypkg.lists", *ids("st-dtype-float32"))
+    assert unsaid.ret == 1
+    unsaid.stdout.fnmatch_lines(["the tensors' names are not the file's: missing: 'x'"])
+    assert "--accept=lists=values" in unsaid.stdout.str()
+    said = run("--loader=mypkg.lists", "--accept=lists=values", *ids("st-dtype-float32"))
+    assert said.ret == 0
+    said.stdout.fnmatch_lines(["*accepted, because you say so: lists by value*", "*as you said: lists by value*"])
