@@ -4,6 +4,9 @@ An entry covers the vectors and saves that its `vector` (an id or a glob) and it
 the runs that its `when` describes. Every one that it covers must fail, with its finding, and with its diagnosis if
 it has one. One that passes or fails otherwise, and an entry that covers nothing at all, fail the run: so the
 file stays true, and a change in the library under test is seen on the day it comes.
+
+A file that lists what is unsupported, were it nothing, is held to that too: what was supported yesterday and is
+declined today fails the run.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ __all__ = ["Baseline", "BaselineError", "Entry", "Ruling", "RunConditions", "rea
 
 SCHEMA = Path(__file__).resolve().parent / "schemas" / "baseline-1.schema.json"
 NO_GUEST = "none"
+UNSUPPORTED = Finding.UNSUPPORTED.value
 
 
 class BaselineError(Exception):
@@ -54,7 +58,7 @@ class RunConditions:
 
 @dataclass(frozen=True)
 class Entry:
-    """One known failure. `number` counts from 1 in the file."""
+    """One known failure, or what is unsupported. `number` counts from 1 in its list."""
 
     number: int
     finding: str
@@ -89,7 +93,8 @@ class Entry:
 
     def document(self) -> dict[str, Any]:
         """Return the entry as it stands in the file."""
-        keys = ("vector", "rule", "finding", "diagnosis", "when", "reason", "link")
+        found = () if self.finding == UNSUPPORTED else ("finding", "diagnosis")  # which its list says
+        keys = ("vector", "rule", *found, "when", "reason", "link")
         return {key: _plain(getattr(self, key)) for key in keys if getattr(self, key) not in ("", "*", {})}
 
 
@@ -120,17 +125,18 @@ class Ruling:
 
 @dataclass(frozen=True)
 class Baseline:
-    """The entries of one file, in its order."""
+    """The entries of one file, in its order. `unsupported` is None where the file does not say what is."""
 
     path: Path
     entries: tuple[Entry, ...] = ()
+    unsupported: tuple[Entry, ...] | None = None
 
     def rule(self, task: Task, judgement: Judgement, run: RunConditions) -> Ruling:
         """Hold one judgement against the entries that cover the vector in this run."""
         covering = [entry for entry in self.entries if entry.applies(run) and entry.covers(task)]
         if not covering:
-            return Ruling()
-        known = next((entry for entry in covering if judgement.failed and entry.describes(judgement)), None)
+            return Ruling(message=self._undeclared(task, judgement, run))
+        known = next((entry for entry in covering if entry.describes(judgement)), None)
         return Ruling(known) if known else Ruling(message=self._mismatch(covering[0], task, judgement))
 
     def foresees(self, judgement: Judgement, alike: Iterable[Task], run: RunConditions) -> bool:
@@ -141,10 +147,27 @@ class Baseline:
         describing = [entry for entry in self.entries if entry.applies(run) and entry.describes(judgement)]
         return any(entry.covers(vector) for vector in alike for entry in describing)
 
+    def _undeclared(self, task: Task, judgement: Judgement, run: RunConditions) -> str:
+        """What is wrong with the file's list of what is unsupported; "" where it is right, or there is none."""
+        listed = [e for e in self.unsupported or () if e.applies(run) and e.covers(task)]
+        is_so = judgement.finding is Finding.UNSUPPORTED
+        if self.unsupported is None or is_so == bool(listed):
+            return ""
+        if is_so:
+            return (
+                f"{task.id} is unsupported, and {self.path} does not list it as that: {judgement.headline}\n"
+                "  what to do  support it, or run again with --update-baseline"
+            )
+        came = "fails" if judgement.failed else "passes"
+        return (
+            f"{task.id} {came}, and unsupported entry {listed[0].number} of {self.path} lists it as unsupported\n"
+            f"  what to do  remove that entry{_narrower(listed[0], task)}, or run again with --update-baseline"
+        )
+
     def _mismatch(self, entry: Entry, task: Task, judgement: Judgement) -> str:
         where = f"entry {entry.number} of {self.path}"
         found = {Finding.PASSED: "passes", Finding.UNSUPPORTED: "is unsupported"}.get(judgement.finding)
-        narrower = "" if entry.vector == task.id else f", or narrow it so that it does not cover {task.id}"
+        narrower = _narrower(entry, task)
         if found:
             return (
                 f"{task.id} {found}, and {where} says that it fails: {entry.failure}\n"
@@ -164,37 +187,56 @@ class Baseline:
 
         Kept as they are: entries that do not apply to this run, that cover no vector of it, or that are right
         about every one. An entry that is wrong about some gives way to one for each of its other vectors, with its
-        reason, link and condition.
+        reason, link and condition. What is unsupported is listed from then on, if it was not before.
         """
-        kept = [entry for entry in self.entries if self._stays(entry, results, run)]
-        new = [
-            self._entry_for(task, judgement, run, conditions)
-            for task, judgement in results
-            if judgement.failed
-            and not any(e.applies(run) and e.covers(task) and e.describes(judgement) for e in kept)
-        ]
-        numbered = (replace(entry, number=number) for number, entry in enumerate((*kept, *new), 1))
-        return Baseline(self.path, tuple(numbered))
-
-    def _stays(self, entry: Entry, results: Iterable[tuple[Task, Judgement]], run: RunConditions) -> bool:
-        covered = [judgement for task, judgement in results if entry.covers(task)]
-        return not entry.applies(run) or all(
-            judgement.failed and entry.describes(judgement) for judgement in covered
+        failing = [(task, judgement) for task, judgement in results if judgement.failed]
+        declined = [(task, judgement) for task, judgement in results if judgement.finding is Finding.UNSUPPORTED]
+        return Baseline(
+            self.path,
+            _updated(self.entries, results, failing, run, conditions),
+            _updated(self.unsupported or (), results, declined, run, conditions),
         )
 
-    def _entry_for(
-        self, task: Task, judgement: Judgement, run: RunConditions, conditions: Mapping[str, Any]
-    ) -> Entry:
-        before = next((e for e in self.entries if e.applies(run) and e.covers(task)), None)
-        return Entry(
-            number=0,
-            vector=task.id,
-            finding=judgement.finding.value,
-            diagnosis=judgement.diagnosis,
-            when=before.when if before else conditions,
-            reason=before.reason if before else judgement.headline,
-            link=before.link if before else "",
-        )
+
+def _narrower(entry: Entry, task: Task) -> str:
+    return "" if entry.vector == task.id else f", or narrow it so that it does not cover {task.id}"
+
+
+def _updated(
+    old: Sequence[Entry],
+    results: Sequence[tuple[Task, Judgement]],
+    wanted: Sequence[tuple[Task, Judgement]],
+    run: RunConditions,
+    conditions: Mapping[str, Any],
+) -> tuple[Entry, ...]:
+    """The entries of one list that are still right, and new ones for those `wanted` that they do not describe."""
+    kept = [entry for entry in old if _stays(entry, results, run)]
+    new = [
+        _entry_for(old, task, judgement, run, conditions)
+        for task, judgement in wanted
+        if not any(e.applies(run) and e.covers(task) and e.describes(judgement) for e in kept)
+    ]
+    return tuple(replace(entry, number=number) for number, entry in enumerate((*kept, *new), 1))
+
+
+def _stays(entry: Entry, results: Iterable[tuple[Task, Judgement]], run: RunConditions) -> bool:
+    covered = [judgement for task, judgement in results if entry.covers(task)]
+    return not entry.applies(run) or all(entry.describes(judgement) for judgement in covered)
+
+
+def _entry_for(
+    old: Sequence[Entry], task: Task, judgement: Judgement, run: RunConditions, conditions: Mapping[str, Any]
+) -> Entry:
+    before = next((e for e in old if e.applies(run) and e.covers(task)), None)
+    return Entry(
+        number=0,
+        vector=task.id,
+        finding=judgement.finding.value,
+        diagnosis=judgement.diagnosis,
+        when=before.when if before else conditions,
+        reason=before.reason if before else judgement.headline,
+        link=before.link if before else "",
+    )
 
 
 @functools.cache
@@ -218,15 +260,24 @@ def read_baseline(path: Path, tasks: Sequence[Task]) -> Baseline:
         raise BaselineError(f"baseline {path}, {_place(fault.absolute_path)}: {fault.message}")
     entries = tuple(Entry(number, **entry) for number, entry in enumerate(document["known_failures"], 1))
     for entry in entries:
-        _check(entry, path, tasks)
-    return Baseline(path, entries)
+        _check_finding(entry, f"baseline {path}, entry {entry.number}")
+        _check(entry, f"baseline {path}, entry {entry.number}", tasks)
+    unsupported = _unsupported(document[UNSUPPORTED]) if UNSUPPORTED in document else None
+    for entry in unsupported or ():
+        _check(entry, f"baseline {path}, unsupported entry {entry.number}", tasks)
+    return Baseline(path, entries, unsupported)
+
+
+def _unsupported(listed: Iterable[Mapping[str, Any]]) -> tuple[Entry, ...]:
+    return tuple(Entry(number, UNSUPPORTED, **entry) for number, entry in enumerate(listed, 1))
 
 
 def _place(steps: Iterable[str | int]) -> str:
     parts = list(steps)
     if len(parts) < 2:
         return "at the top"
-    return f"entry {int(parts[1]) + 1}" + "".join(f", {part}" for part in parts[2:])
+    kind = "unsupported entry" if parts[0] == UNSUPPORTED else "entry"
+    return f"{kind} {int(parts[1]) + 1}" + "".join(f", {part}" for part in parts[2:])
 
 
 def _is_range(text: str) -> bool:
@@ -237,11 +288,13 @@ def _is_range(text: str) -> bool:
     return True
 
 
-def _check(entry: Entry, path: Path, tasks: Sequence[Task]) -> None:
+def _check_finding(entry: Entry, where: str) -> None:
     findings = [finding.value for finding in FAILURES]
-    where = f"baseline {path}, entry {entry.number}"
     if entry.finding not in findings:
         raise BaselineError(f"{where}: unknown finding {entry.finding!r}: the findings are {', '.join(findings)}")
+
+
+def _check(entry: Entry, where: str, tasks: Sequence[Task]) -> None:
     for name, wanted in entry.when.get("packages", {}).items():
         if not _is_range(wanted):
             raise BaselineError(f"{where}: {wanted!r} is no range of versions of {name}: write it like >=2.1,<3")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -21,6 +21,11 @@ HEADER = """\
 
 def write_baseline(baseline: Baseline) -> None:
     """Write the file atomically: the old one or the new one is there. Raises OSError, leaving no scratch file."""
-    document = {"baseline": 1, "known_failures": [entry.document() for entry in baseline.entries]}
+    document: dict[str, Any] = {
+        "baseline": 1,
+        "known_failures": [entry.document() for entry in baseline.entries],
+    }
+    if baseline.unsupported is not None:
+        document["unsupported"] = [entry.document() for entry in baseline.unsupported]
     text = HEADER + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110)
     write_over(baseline.path, text)

@@ -303,7 +303,8 @@ class ConformanceRun:
         when = {"guest": run.guest} if run.guest != NO_GUEST else {"guest": NO_GUEST, "byteorder": run.byteorder}
         new = old.updated(results, run, when)
         write_baseline(new)
-        return f"baseline written: {old.path}: {len(new.entries)} entries ({len(old.entries)} before)"
+        declined = f", {len(new.unsupported)} unsupported" if new.unsupported else ""
+        return f"baseline written: {old.path}: {len(new.entries)} entries ({len(old.entries)} before){declined}"
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Group what failed, and show what was not judged."""

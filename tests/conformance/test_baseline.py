@@ -6,7 +6,14 @@ import os
 
 import pytest
 
-from endianproof.conformance.baseline import Baseline, BaselineError, Entry, RunConditions, read_baseline
+from endianproof.conformance.baseline import (
+    Baseline,
+    BaselineError,
+    Entry,
+    Ruling,
+    RunConditions,
+    read_baseline,
+)
 from endianproof.conformance.baseline_writer import write_baseline
 from endianproof.conformance.finding import Finding, Judgement
 from endianproof.vectors import load_vectors
@@ -30,6 +37,14 @@ known_failures:
   when: {byteorder: big, packages: {safetensors: "<0.4.4"}}
   reason: safetensors 0.3.3 to 0.4.3
   link: https://github.com/safetensors/safetensors/issues/448
+"""
+
+
+DECLINED = """\
+baseline: 1
+known_failures: []
+unsupported:
+- {vector: st-dtype-bfloat16, when: {byteorder: big}, reason: numpy has no bfloat16}
 """
 
 
@@ -92,6 +107,77 @@ def test_a_vector_without_entry_is_judged_alone(known):
         ruling = known.rule(FLOAT, judgement, ON_S390X)
         assert ruling.known is None
         assert not ruling.message
+
+
+@pytest.fixture
+def declined(path):
+    path.write_text(DECLINED)
+    return read_baseline(path, load_vectors())
+
+
+def test_what_is_listed_as_unsupported_may_be(declined):
+    assert declined.rule(BFLOAT, UNSUPPORTED, ON_S390X) == Ruling()
+    assert declined.rule(FLOAT, PASSED, ON_S390X) == Ruling()
+
+
+def test_what_is_declined_and_not_listed_is_told_where_there_is_a_list(declined, known, path):
+    message = declined.rule(FLOAT, UNSUPPORTED, ON_S390X).message
+    assert message.startswith(
+        f"st-dtype-float32 is unsupported, and {path} does not list it as that: unsupported: "
+    )
+    assert "--update-baseline" in message
+    assert declined.rule(BFLOAT, UNSUPPORTED, HERE).message, "listed for big-endian machines alone"
+    assert known.rule(FLOAT, UNSUPPORTED, ON_S390X) == Ruling(), "no list"
+
+
+@pytest.mark.parametrize(("judgement", "word"), [(PASSED, "passes"), (WRONG, "fails")])
+def test_what_is_listed_as_unsupported_and_is_not_is_told(declined, path, judgement, word):
+    message = declined.rule(BFLOAT, judgement, ON_S390X).message
+    assert message.startswith(
+        f"st-dtype-bfloat16 {word}, and unsupported entry 1 of {path} lists it as unsupported"
+    )
+
+
+def test_an_empty_list_says_that_all_is_supported(path):
+    path.write_text("baseline: 1\nknown_failures: []\nunsupported: []\n")
+    assert read_baseline(path, load_vectors()).rule(FLOAT, UNSUPPORTED, HERE).message
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (DECLINED.replace("st-dtype-bfloat16", "st-gone"), "unsupported entry 1 matches no vector"),
+        (DECLINED.replace("big", "middle"), "unsupported entry 1, when, byteorder: 'middle' is not one of"),
+        (DECLINED.replace("reason", "finding: unsupported, reason"), "unsupported entry 1: "),
+        (KNOWN.replace("wrong-values", "unsupported"), "entry 1: unknown finding 'unsupported'"),
+    ],
+)
+def test_a_list_of_what_is_unsupported_is_read_as_strictly(path, text, said):
+    path.write_text(text)
+    with pytest.raises(BaselineError) as caught:
+        read_baseline(path, load_vectors())
+    assert said in str(caught.value)
+
+
+def test_updating_lists_what_is_unsupported(path):
+    new = Baseline(path).updated([(BFLOAT, UNSUPPORTED), (FLOAT, PASSED)], HERE, {"guest": "none"})
+    assert new.entries == ()
+    assert [entry.document() for entry in new.unsupported] == [
+        {"vector": "st-dtype-bfloat16", "when": {"guest": "none"}, "reason": UNSUPPORTED.headline}
+    ]
+    assert new.rule(BFLOAT, UNSUPPORTED, HERE) == Ruling()
+
+
+def test_updating_moves_what_is_declined_no_more(declined):
+    assert declined.updated([(BFLOAT, PASSED)], ON_S390X, {}).unsupported == ()
+    assert declined.updated([(BFLOAT, PASSED)], HERE, {}).unsupported == declined.unsupported
+    failing = declined.updated([(BFLOAT, WRONG)], ON_S390X, {})
+    assert (len(failing.entries), failing.unsupported) == (1, ())
+
+
+def test_a_list_of_what_is_unsupported_reads_back_the_same(declined, path):
+    write_baseline(declined)
+    assert read_baseline(path, load_vectors()) == declined
 
 
 @pytest.mark.parametrize(
