@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +17,7 @@ from endianproof.conformance.baseline import (
     read_baseline,
 )
 from endianproof.conformance.baseline_writer import write_baseline
-from endianproof.conformance.finding import Finding, Judgement
+from endianproof.conformance.finding import FAILURES, Finding, Judgement
 from endianproof.vectors import load_vectors
 
 BFLOAT, FLOAT = (next(v for v in load_vectors() if v.id == f"st-dtype-{name}") for name in ("bfloat16", "float32"))
@@ -300,3 +302,18 @@ def test_a_baseline_that_cannot_be_written_leaves_the_old_one_and_nothing_else(k
         write_baseline(known)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
+
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "baselines.md"
+
+
+def test_the_page_about_baselines_shows_one_and_names_every_finding(path):
+    text = PAGE.read_text(encoding="utf-8")
+    path.write_text(re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1])
+    shown = read_baseline(path, load_vectors())
+    assert {key for entry in shown.entries for key in entry.document()} == {
+        "vector", "rule", "finding", "diagnosis", "when", "reason", "link"
+    }  # fmt: skip
+    assert shown.unsupported
+    listed = re.search(r"how much they hurt: (.*?)\.\n", text, re.DOTALL)[1]
+    assert re.findall(r"`([a-z-]+)`", listed) == [finding.value for finding in FAILURES]

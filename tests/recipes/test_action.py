@@ -126,10 +126,13 @@ def test_two_uses_in_one_job_have_reports_of_their_own(job, recorded):
         {"saver": "a.c"},
         {"saver": "a.d"},
         {"testee": "e"},
+        {"testee": "e", "format": "safetensors"},
+        {"testee": "e", "format": "torch-zip"},
     )
     for inputs in uses:
         job.run((RUN,), **inputs)
         names.add((job.outputs["report"], job.outputs["artifact"]))
+        Path(job.outputs["report"]).write_text("{}")
     assert len(names) == len(uses)
 
 
