@@ -7,22 +7,32 @@ together, and leaves their bytecode in the tree: `import torch` takes 25 s emula
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import json
 import os
 import platform
 import sys
 
 
+def _version(package: str) -> str | None:
+    """What a package says of itself, or its distribution of that name; many modules have neither."""
+    own = getattr(sys.modules[package], "__version__", None)
+    try:
+        return importlib.metadata.version(package) if own is None else str(own)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
 def _main(modules: list[str]) -> None:
     for module in modules:
         importlib.import_module(module)
-    packages = {module.partition(".")[0] for module in modules}
+    versions = {name: _version(name) for name in sorted({module.partition(".")[0] for module in modules})}
     facts = {
         "byteorder": sys.byteorder,
         "machine": platform.machine(),
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         "libc": os.confstr("CS_GNU_LIBC_VERSION"),
-        "packages": {name: str(sys.modules[name].__version__) for name in sorted(packages)},
+        "packages": {name: version for name, version in versions.items() if version is not None},
     }
     sys.stdout.write(f"endianproof-facts: {json.dumps(facts)}\n")
 
