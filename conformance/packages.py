@@ -73,7 +73,8 @@ class _Local:
     extras: frozenset[str]
 
 
-LOCAL = re.compile(r"(?P<path>\.|[^@]*/[^@\[]*|[^@]*\.whl)(\[(?P<extras>[^\]]*)\])?")  # an @ comes before a URL
+# An @ comes before a URL.
+LOCAL = re.compile(r"(?P<path>\.\.?|~|[^@]*/[^@\[]*|[^@]*\.whl)(\[(?P<extras>[^\]]*)\])?")
 
 
 def parse(text: str) -> Requirement | _Local:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema
 
+from endianproof.conformance.packages import from_folder
 from endianproof.conformance.selecting import near
 from endianproof.qemu import project_file
 
@@ -105,11 +106,12 @@ def _plain(key: str) -> Callable[[Any, Path], dict[str, Any]]:
 
 def _with(value: list[str], folder: Path) -> dict[str, Any]:
     """Projects and wheels are looked for in the file's folder."""
-    return {"with": [_shown(folder / one) if _is_path(one) else one for one in value]}
+    return {"with": [_place(one, folder) for one in value]}
 
 
-def _is_path(text: str) -> bool:
-    return text == "." or "/" in text or text.endswith(".whl")
+def _place(text: str, folder: Path) -> str:
+    whole = from_folder(text, folder)
+    return text if whole == text else _shown(Path(whole))
 
 
 def _limits(value: Mapping[str, Any], _: Path) -> dict[str, Any]:

@@ -315,6 +315,21 @@ def test_a_projects_folder_becomes_a_wheel(index, monkeypatch, tmp_path):
     assert Path(stand_in.fetched[0][0]).name == "mine-1.0-py3-none-any.whl"
 
 
+@pytest.mark.parametrize("text", ["..", "../", "../../project", "..[nice]", "~", "~/", "~[nice]"])
+def test_a_folder_above_and_ones_home_are_paths(index, monkeypatch, tmp_path, text):
+    stand_in = packages(monkeypatch, mine=[])
+    project = tmp_path / "project"
+    (project / "tests").mkdir(parents=True)
+    (project / "pyproject.toml").write_text("")
+    monkeypatch.setenv("HOME", str(project))
+    monkeypatch.chdir(project / "tests")
+    monkeypatch.setattr(
+        packages_module, "build_wheel", lambda path, folder: wheel(folder) if path.samefile(project) else 0
+    )
+    overlay([text], None, ignore)
+    assert Path(stand_in.fetched[0][0]).name == "mine-1.0-py3-none-any.whl"
+
+
 @pytest.mark.parametrize("tag", ["cp313-cp313-manylinux_2_17_x86_64", "cp313-abi3-linux_aarch64"])
 def test_a_wheel_for_another_machine_is_refused_for_a_guest(index, tmp_path, tag):
     path = wheel(tmp_path, f"mine-1.0-{tag}.whl")

@@ -129,12 +129,34 @@ def test_paths_are_taken_from_the_files_folder(tmp_path, project, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("..", "../.."),
+        ("../..", "../../.."),
+        (".[dev]", "../../PROJECT[dev]"),
+        ("dist/x.whl", "../dist/x.whl"),
+        ("~", "../../home"),
+        ("~/mine", "../../home/mine"),
+        ("safetensors==0.4.2", "safetensors==0.4.2"),
+    ],
+)
+def test_a_project_to_put_in_front_is_found_from_the_files_folder(tmp_path, project, monkeypatch, text, shown):
+    monkeypatch.setenv("HOME", str(tmp_path.parent / "home"))
+    project(f'[tool.endianproof]\nloader = "m.load"\nwith = ["{text}"]\n')
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    monkeypatch.chdir(inner)
+    (testee,) = read_project(inner).testees
+    assert testee.values["with"] == [shown.replace("PROJECT", tmp_path.name)]
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("[tool.endianproof", "pyproject.toml cannot be read: "),
         ("[tool]\nendianproof = 3\n", "tool.endianproof: 3 is not of type 'object'"),
         ("[tool.endianproof]\nformat = 1\n", "tool.endianproof: there is no key 'format'; did you mean formats?"),
-        ("[tool.endianproof]\nxyz = 1\n", "there is no key 'xyz'; the keys are baseline, build-in-guest"),
+        ("[tool.endianproof]\nxyz = 1\n", "there is no key 'xyz'; the keys are accept, baseline, build-in-guest"),
         (
             '[tool.endianproof]\nloader = "a.b"\nformats = "safetensors"\n',
             "tool.endianproof.formats: 'safetensors' is not of type 'array'; expected: only these formats",
