@@ -23,7 +23,7 @@ from endianproof.qemu._wheels import WheelPlatform, guest_platform
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["Guest", "guest", "guests"]
+__all__ = ["Guest", "guest", "guests", "recipes"]
 
 
 @dataclass(frozen=True)
@@ -133,17 +133,22 @@ class Guest:
         return guest_environment(self._qemu(), self.tree, env)
 
 
-def guests() -> Mapping[str, Guest]:
-    """Every guest by its name: the suite's own, and those of the project that one stands in. Raises GuestError."""
-    recipes = (*read_recipes(), *project_recipes(Path.cwd()))
-    names = [name for recipe in recipes for name in (recipe.name, *recipe.aliases)]
+def recipes() -> Mapping[str, Recipe]:
+    """Every guest's recipe by its name, without what was installed into it. Raises GuestError."""
+    found = (*read_recipes(), *project_recipes(Path.cwd()))
+    names = [name for recipe in found for name in (recipe.name, *recipe.aliases)]
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise GuestError(
             f"two guests are called {twice[0]!r}", f"these are taken: {', '.join(sorted(set(names)))}"
         )
+    return MappingProxyType({recipe.name: recipe for recipe in found})
+
+
+def guests() -> Mapping[str, Guest]:
+    """Every guest by its name: the suite's own, and those of the project that one stands in. Raises GuestError."""
     root = cache_root()
-    found = (Guest(read_added(root, recipe.name).to(recipe)) for recipe in recipes)
-    return MappingProxyType({one.name: one for one in found})
+    found = {name: Guest(read_added(root, name).to(recipe)) for name, recipe in recipes().items()}
+    return MappingProxyType(found)
 
 
 def guest(name: str) -> Guest:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from endianproof.qemu._added import read_added, write_added
+from endianproof.qemu._added import Added, read_added, write_added
 from endianproof.qemu._build import builder
-from endianproof.qemu._guest import Guest, guests
+from endianproof.qemu._guest import Guest, guests, recipes
 from endianproof.qemu._store import cache_root, exclusive, is_held, remove_tree
 from endianproof.qemu._tree import tree_bytes
 
@@ -42,15 +42,29 @@ def install(one: Guest, wanted: Sequence[str], progress: Callable[[str], None]) 
 
 
 def remove(one: Guest, progress: Callable[[str], None]) -> int:
-    """Remove a guest's trees and what was installed into it; return the bytes that they took. Raises OSError."""
+    """Remove a guest's trees and what was installed into it; return the bytes that they took.
+
+    Raises GuestError, OSError.
+    """
 
     def waiting(holder: str) -> None:
         progress(f"guest {one.name}: waiting for its set-up to end ({holder})")
 
     with exclusive(_trees() / f"{one.name}.lock", waiting):
-        freed = sum(_remove(tree) for tree in (one.tree, builder(one).tree) if tree.is_dir())
+        freed = sum(_remove(tree) for tree in sorted(_trees_of(one)) if tree.is_dir())
         write_added(cache_root(), one.name, None)
     return freed
+
+
+def _trees_of(one: Guest) -> set[Path]:
+    """Where its trees are: the one it has now, and those it had before each installation into it."""
+    base, added = recipes()[one.name], read_added(cache_root(), one.name)
+    stages = [
+        Guest(Added(added.packages[:packages], added.wheels[:wheels]).to(base))
+        for packages in range(len(added.packages) + 1)
+        for wheels in range(len(added.wheels) + 1)
+    ]
+    return {tree for stage in (one, *stages) for tree in (stage.tree, builder(stage).tree)}
 
 
 def _remove(tree: Path) -> int:

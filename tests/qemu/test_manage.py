@@ -84,6 +84,17 @@ def test_a_removed_guest_is_absent_and_forgets_what_was_installed(small, cache):
     assert remove(whole, ignore) == 0
 
 
+def test_a_removal_takes_the_trees_from_before_each_installation_and_no_other_guests(small, cache):
+    trees = [small.setup(ignore)]
+    trees += [install(small, [text], ignore).tree for text in ("nodejs", "mono-runtime")]
+    other = cache / "guests" / "trixie-0123456789ab"
+    other.mkdir()
+    remove(guest("trixie"), ignore)
+    assert len(set(trees)) == 3
+    assert [tree for tree in trees if tree.exists()] == []
+    assert other_trees() == (other,)
+
+
 def test_a_removal_that_was_cut_short_leaves_no_guest(small, monkeypatch):
     tree = small.setup(ignore)
 
