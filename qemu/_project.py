@@ -22,6 +22,8 @@ __all__ = ["project_file", "project_recipes"]
 
 # What a project need not say. Guests that it describes cannot be larger than the suite's own by much.
 DEFAULTS = {"aliases": [], "packages": [], "wheels": [], "imports": [], "disk_mb": 1500}
+# What these words mean where a guest's name is expected: --guest=none, `guests: [host]` in a matrix.
+THIS_MACHINE = ("host", "none")
 # It says of itself what was set up.
 ALWAYS = "python3"
 
@@ -51,6 +53,17 @@ def project_file(folder: Path) -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
+def _recipe(name: str, document: Any, path: Path) -> Recipe:
+    where = f"[tool.endianproof.guests.{name}] in {path}"
+    recipe = make_recipe(name, _whole(document), where)
+    if taken := [one for one in (name, *recipe.aliases) if one in THIS_MACHINE]:
+        raise GuestError(
+            f"{where}: no guest can be called {taken[0]!r}, which means this machine without a guest",
+            "give it another name",
+        )
+    return recipe
+
+
 def project_recipes(folder: Path) -> tuple[Recipe, ...]:
     """The recipes of the project that a folder belongs to; none without one. Raises GuestError."""
     path = project_file(folder)
@@ -59,7 +72,4 @@ def project_recipes(folder: Path) -> tuple[Recipe, ...]:
     table = _table(path)
     if not isinstance(table, dict):
         raise GuestError(f"{path}: tool.endianproof.guests is {table!r}, a table for each guest was expected")
-    return tuple(
-        make_recipe(name, _whole(document), f"[tool.endianproof.guests.{name}] in {path}")
-        for name, document in table.items()
-    )
+    return tuple(_recipe(name, document, path) for name, document in table.items())

@@ -52,6 +52,12 @@ def test_a_project_without_guests_has_the_suites_own(project, text):
         ('[tool.endianproof.guests."my guest"]\nsuite = "sid"', "'my guest' is no name for a guest"),
         ('[tool.endianproof.guests.trixie]\nsuite = "sid"', "two guests are called 'trixie'"),
         ('[tool.endianproof.guests.mine]\nsuite = "sid"\naliases = ["s390x"]', "two guests are called 's390x'"),
+        (
+            '[tool.endianproof.guests.none]\nsuite = "sid"',
+            r"none\] in .*: no guest can be called 'none', .* machine",
+        ),
+        ('[tool.endianproof.guests.host]\nsuite = "sid"', "no guest can be called 'host'"),
+        ('[tool.endianproof.guests.mine]\nsuite = "sid"\naliases = ["host"]', "no guest can be called 'host'"),
         ("[tool.endianproof", "pyproject.toml cannot be read"),
         ("tool = 1", "a table for each guest was expected"),
     ],
