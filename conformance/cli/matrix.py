@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,13 +95,23 @@ def _workers(asked: int | None, jobs: Sequence[Job]) -> int:
 
 
 def _prepare(plan: Plan, cells: Sequence[Cell], folder: Path) -> None:
-    """Set up the guests that the run needs, and make the folder, without the records that it is to write."""
+    """Make the folder, without the records that the run is to write, and set up the guests that it needs."""
+    _make_room(plan, folder)
     todo = {job.id for job in plan.jobs}
     for name in dict.fromkeys(cell.guest for cell in cells if cell.id in todo and cell.guest != HOST):
         guest(name).setup(lambda text: click.echo(text, err=True))
-    folder.mkdir(parents=True, exist_ok=True)
-    for job in plan.jobs:
-        Path(job.record).unlink(missing_ok=True)
+
+
+def _make_room(plan: Plan, folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for job in plan.jobs:
+            Path(job.record).unlink(missing_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise MatrixError(
+            f"the records cannot be written to {folder}: {error}\n--output=FOLDER names another folder"
+        ) from error
 
 
 def _finish(

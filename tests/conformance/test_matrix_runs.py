@@ -130,6 +130,16 @@ def test_a_cell_with_nothing_to_judge_is_never_counted_as_passed(project):
     assert "1 cells: 1 not judged\n" in done.stdout
 
 
+@pytest.mark.parametrize("output", ["taken/inner", "/proc"])
+def test_a_folder_that_cannot_be_written_to_is_told_with_the_option_that_names_another(project, output):
+    write(project, "loader: mypkg.right")
+    (project / "taken").write_text("")
+    done = run(f"--output={output}")
+    assert done.returncode == 2
+    assert "\n--output=FOLDER names another folder\n" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_x_stops_at_the_first_cell_that_does_not_pass(project):
     write(project, "loader: mypkg.wrong", "loader: mypkg.right")
     done = run("-x", "--workers=1")
