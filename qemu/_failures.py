@@ -39,7 +39,8 @@ CAUSES = (
         r"|Package '?(?P<found2>[^\s']+)'? (?:is not available|has no installation candidate)",
         "Debian {suite} has no package {found} for s390x, which guest {name} is to have",
         "correct the package's name, in the recipe or as it was given to guest install; "
-        "packages.debian.org/{suite} has the right ones",
+        "packages.debian.org/{suite} has the right ones: Python packages are called python3-NAME there, and "
+        "a wheel of the package index is asked for as NAME==VERSION",
     ),
     Cause(
         r"NO_PUBKEY|is not signed|couldn't be verified|The following signatures were invalid",

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from endianproof.qemu._recipe import Recipe
+    from endianproof.qemu._wheels import WheelPlatform
 
 __all__ = ["FACTS", "set_up"]
 
@@ -57,6 +58,11 @@ STAGES = {  # beginnings of mmdebstrap's lines
 }
 
 SOURCES = {False: "the mirror", True: "an earlier try's downloads"}
+
+NO_WHEEL = (
+    "Debian may have it: endianproof guest install {name} python3-NAME\n"
+    "or have it compiled for a run: pytest --loader=... --guest={name} --with=NAME --build-in-guest"
+)
 
 # With these two a guest would change every night, and mirrors serve them at other times than the suite.
 DROP_UPDATES = r"""f="$1/etc/apt/sources.list"; if [ -e "$f" ]; then sed -i '/-updates\|-security/d' "$f"; fi"""
@@ -235,6 +241,17 @@ def _facts(job: _Job, modules: Sequence[str]) -> dict[str, Any]:
     return dict(json.loads(answer.removeprefix(ANSWER)))
 
 
+def _fetch_wheels(job: _Job, wheels: Path, where: WheelPlatform) -> None:
+    """Download the recipe's wheels. What is advised where there is none must be what a set-up can do."""
+    try:
+        fetch_wheels(job.recipe.wheels, wheels, where, keep_open=(job.lock,))
+    except GuestError as error:
+        if error.kind != "absent":
+            raise
+        known, *_ = error.hint.splitlines()
+        raise GuestError(str(error), f"{known}\n{NO_WHEEL.format(name=job.recipe.name)}", error.kind) from error
+
+
 def _add_wheels(job: _Job, python: str, glibc: str) -> None:
     if not job.recipe.wheels:
         return
@@ -247,7 +264,7 @@ def _add_wheels(job: _Job, python: str, glibc: str) -> None:
     except GuestError as error:
         if error.kind == "disk":
             raise
-        fetch_wheels(job.recipe.wheels, wheels, where, keep_open=(job.lock,))
+        _fetch_wheels(job, wheels, where)
         unpack_wheels(job.recipe.wheels, folder, where, wheels=wheels, keep_open=(job.lock,))
 
 

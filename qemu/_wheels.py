@@ -122,8 +122,9 @@ def _shortened(versions: Sequence[str]) -> Sequence[str]:
 def _no_version(wanted: str, offered: str, where: WheelPlatform) -> GuestError:
     if offered == "none":
         hint = (
-            "check the name; a package that only comes as source has to be built for this platform first, and its "
-            "wheel given as a file: --with=dist/NAME.whl"
+            "check the name: the index may have it as source alone, or not at all\n"
+            "what only comes as source can be built for this platform, and its wheel given as a file: "
+            "--with=dist/NAME.whl"
         )
     else:
         versions = [version for version in offered.split(", ") if not Version(version).is_prerelease]

@@ -21,6 +21,7 @@ FETCH = "E: Failed to fetch http://mirror/dists/trixie/InRelease  "
         ("E: Failed to fetch http://x.deb  Hash Sum mismatch", "Hash Sum mismatch", "is kept", "network"),
         ("E: Failed to fetch http://x.deb  404  Not Found [IP: x]", "404  Not Found", "is kept", "network"),
         ("E: Unable to locate package python3-nosuch", "no package python3-nosuch", "recipe", ""),
+        ("E: Unable to locate package numpy", "no package numpy", "python3-NAME there", ""),
         ("E: Package 'libx' has no installation candidate", "no package libx for s390x", "recipe", ""),
         ("dpkg-deb: error: lzma error: unexpected end", "is damaged", "fetched anew", "damaged"),
         (

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from endianproof.qemu import GuestError, exclusive, guest, install, leavings, other_trees, prune, remove
+from endianproof.qemu import GuestError, _wheels, exclusive, guest, install, leavings, other_trees, prune, remove
 from endianproof.qemu._added import Added, read_added
+from endianproof.qemu._process import Finished
 from endianproof.qemu._setup import FACTS
 
 
@@ -43,6 +44,21 @@ def test_a_failed_installation_changes_nothing(small, cache, monkeypatch):
         install(small, ["nosuch"], ignore)
     assert added_to(cache) == Added()
     assert guest("trixie").tree == tree
+
+
+@pytest.mark.parametrize(
+    ("offered", "known"), [("none", "check the name"), ("0.4.2, 0.4.5", "versions that have one: 0.4.2, 0.4.5")]
+)
+def test_a_wheel_that_there_is_not_is_told_with_what_can_be_installed(small, cache, monkeypatch, offered, known):
+    said = f"ERROR: Could not find a version that satisfies the requirement x==9 (from versions: {offered})"
+    monkeypatch.setattr(_wheels, "run", lambda *_, **__: Finished(1, (said,)))
+    with pytest.raises(GuestError, match="there is no wheel of x==9 for Python") as caught:
+        install(small, ["x==9"], ignore)
+    first, *others = caught.value.hint.splitlines()
+    assert first.startswith(known)
+    assert "endianproof guest install trixie python3-NAME" in others[0]
+    assert [line for line in others if "--" in line and "pytest" not in line] == []
+    assert added_to(cache) == Added()
 
 
 def test_another_version_of_a_wheel_takes_its_place():
