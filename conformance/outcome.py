@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,3 +79,14 @@ class TesteeInfo:
     ops: tuple[str, ...] = ("load",)
     formats: tuple[str, ...] | None = None
     dtypes: tuple[str, ...] | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Who it is and where it runs, as records hold it."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "runtime": self.runtime,
+            "machine": self.machine,
+            "byteorder": self.byteorder,
+            "packages": dict(self.packages),
+        }

@@ -43,14 +43,7 @@ def record(verdicts: Sequence[Verdict], info: TesteeInfo, asked: Mapping[str, An
         "verify": VERSION,
         "endianproof": __version__,
         "run": dict(asked),
-        "testee": {
-            "name": info.name,
-            "version": info.version,
-            "runtime": info.runtime,
-            "machine": info.machine,
-            "byteorder": info.byteorder,
-            "packages": dict(info.packages),
-        },
+        "testee": info.document(),
         "peak_bytes": peak_memory(),
         "files": [
             {
