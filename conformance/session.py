@@ -23,7 +23,7 @@ from endianproof.conformance.client import TesteeStartError
 from endianproof.conformance.examine import conclude
 from endianproof.conformance.finding import Finding, Judgement
 from endianproof.conformance.given import given_of
-from endianproof.conformance.hints import NOTHING_PASSED, hints, unused
+from endianproof.conformance.hints import hints, nothing_judged, unused, whose_tensors
 from endianproof.conformance.items import FormatCollector, TaskItem
 from endianproof.conformance.large import at_hand
 from endianproof.conformance.report import document, write_report
@@ -196,6 +196,7 @@ class ConformanceRun:
         return [
             f"endianproof: {' '.join(filter(None, (self._name(), info.version)))}, {info.runtime}, {where}",
             f"endianproof: {packages or 'no packages'}; {chosen}",
+            *([f"endianproof: {whose}"] if (whose := whose_tensors(self.settings, info.packages)) else []),
             *self._conditions_shown(),
         ]
 
@@ -275,7 +276,7 @@ class ConformanceRun:
         """Write the report and the baseline, where they were asked for. What cannot be written fails the run."""
         if self._info is None or self._is_worker:
             return
-        if exitstatus == pytest.ExitCode.OK and self._proves_nothing():
+        if exitstatus == pytest.ExitCode.OK and self._nothing_judged():
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
         through = exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}
         try:
@@ -292,9 +293,8 @@ class ConformanceRun:
             self._written = f"not written: {error}"
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
-    def _proves_nothing(self) -> bool:
-        """Whether all that was tried is unsupported: as good as no test at all."""
-        return {result.kind for result in self._results} == {"unsupported"}
+    def _nothing_judged(self) -> str:
+        return nothing_judged(self._results, self._all_tasks(), self._plain)
 
     def _update(self, old: Baseline) -> str:
         by_id = {(task.format, task.id): task for task in self.settings.all_tasks}
@@ -314,8 +314,8 @@ class ConformanceRun:
             self._results,
             self._all_tasks(),
             [
-                *hints(self.settings, self._plain),
-                *([NOTHING_PASSED] if self._proves_nothing() else []),
+                *hints(self.settings, self._plain, self._info.packages),
+                *filter(None, [self._nothing_judged()]),
                 *unused(self.settings.accepted, {result.note for result in self._results}),
             ],
             self._written,

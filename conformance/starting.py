@@ -163,11 +163,13 @@ class Went(NamedTuple):
     """How the plainest task of a format went.
 
     `well` is True where it did, False where the file was refused or an invalid one was written, None where it
-    ended otherwise. `error` is the class of the exception that refused it.
+    ended otherwise. `error` is the class of the exception that refused it; `unsupported` says that the testee
+    declined it.
     """
 
     well: bool | None
     error: str = ""
+    unsupported: bool = False
 
 
 def preflight(testee: Testee, op: str, formats: Sequence[str]) -> dict[str, Went]:
@@ -188,7 +190,8 @@ def _loads_well(testee: Testee, format_name: str) -> Went:
         advice = "A loader returns a mapping of names to tensors of torch, numpy, or with __array__ or __dlpack__."
         raise _unusable(testee, vector, outcome, advice)
     refused = False if vector.verdict == "accept" else None  # a loader may leave out the whole format
-    return Went({OutcomeKind.LOADED: True, OutcomeKind.REJECTED: refused}.get(outcome.kind), outcome.error_type)
+    well = {OutcomeKind.LOADED: True, OutcomeKind.REJECTED: refused}.get(outcome.kind)
+    return Went(well, outcome.error_type, outcome.kind is OutcomeKind.UNSUPPORTED)
 
 
 def _saves_well(testee: Testee, format_name: str) -> Went:
@@ -197,7 +200,7 @@ def _saves_well(testee: Testee, format_name: str) -> Went:
     if outcome.kind in UNUSABLE:
         raise _unusable(testee, save, outcome, "A saver is called with a dict of names to tensors, and a path.")
     well = {OutcomeKind.SAVED: _is_valid(file, save), OutcomeKind.REJECTED: False}.get(outcome.kind)
-    return Went(well, outcome.error_type)
+    return Went(well, outcome.error_type, outcome.kind is OutcomeKind.UNSUPPORTED)
 
 
 def _is_valid(file: bytes | None, save: Save) -> bool:

@@ -78,6 +78,27 @@ def test_a_run_of_which_nothing_is_supported_is_no_success(run):
     result.stdout.fnmatch_lines(["hint: nothing was judged: every one is unsupported, *"])
 
 
+def test_a_loader_that_declines_all_that_is_valid_is_no_success(run, pytester):
+    pytester.makepyfile(
+        declines="""
+        from endianproof.reference import load as right
+        def load(path):
+            if right(path):
+                raise NotImplementedError("not yet")
+            return {}
+        """
+    )
+    result = run("--loader=declines.load", "--format=safetensors", "--rule=st-hdr-03")
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert result.parseoutcomes()["passed"]
+    result.stdout.fnmatch_lines(
+        [
+            "hint: even the plainest safetensors file is unsupported: *",
+            "hint: nothing valid was judged: *the exit code says so",
+        ]
+    )
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [

@@ -78,6 +78,46 @@ def test_a_format_that_the_saver_is_not_made_for_is_hinted_at(run):
     )
 
 
+def test_the_header_says_whose_tensors_the_saver_is_given(run):
+    result = run(*saver("right"), FEW[0])
+    result.stdout.fnmatch_lines(
+        ["endianproof: the saver is given numpy's tensors; --saver-gives=torch gives it *"]
+    )
+    pytest.importorskip("torch")
+    result = run("--saver=mypkg.right", FEW[0])
+    result.stdout.fnmatch_lines(
+        ["endianproof: the saver is given torch's tensors; --saver-gives=numpy gives it *"]
+    )
+
+
+def test_a_saver_that_cannot_take_the_tensors_it_is_given_is_no_success(run, pytester):
+    pytester.makepyfile(
+        declines="""
+        from mypkg import right
+        def save(arrays, path):
+            if arrays:
+                raise NotImplementedError("not these")
+            right(arrays, path)
+        """
+    )
+    result = run("--saver=declines.save", "--saver-gives=numpy", *FEW[:2], "safetensors::st-save-no-tensors")
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    result.assert_outcomes(passed=1, skipped=2)
+    result.stdout.fnmatch_lines(
+        [
+            "hint: even the plainest safetensors save is unsupported; * numpy's tensors; --saver-gives=torch *",
+            "hint: nothing valid was judged: *the exit code says so",
+        ]
+    )
+
+
+def test_a_saver_that_saves_something_is_a_success(run):
+    result = run(*saver("picky"), FEW[0], "safetensors::st-save-dtype-bfloat16")
+    assert result.ret == 0
+    result.assert_outcomes(passed=1, skipped=1)
+    result.stdout.no_fnmatch_line("hint: *unsupported*")
+
+
 def test_a_known_failure_is_recorded_and_its_end_is_noticed(run, pytester):
     assert run(*saver("u16_for_bf16"), "safetensors::st-save-dtype-bfloat16").ret == 1
     written = run(
