@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Guess", "guessed"]
 
+# By the kind of testee, what its table is called.
+TABLES = {"loader": "load", "saver": "save"}
 # By the kind of testee, what such functions are called; the first that there is is taken.
 NAMES = {
     "loader": ("load_file", "load", "load_tensors", "load_state_dict", "safe_load", "read_file", "loads", "read"),
@@ -58,7 +60,7 @@ def _first(kind: str, sources: list[tuple[str, Path]], folder: Path) -> Guess | 
         name = next((name for name in NAMES[kind] if name in offered), None)
         if name is not None:
             more = _takes(offered[name]) if kind == "loader" else ()
-            return Guess(kind.removesuffix("er"), kind, f"{module}.{name}", str(path.relative_to(folder)), more)
+            return Guess(TABLES[kind], kind, f"{module}.{name}", str(path.relative_to(folder)), more)
     return None
 
 

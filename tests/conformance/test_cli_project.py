@@ -64,6 +64,7 @@ def test_init_finds_what_loads_and_what_saves_without_importing_it(here):
     result = invoke("init")
     assert "load: loader my_pkg.load, guessed from its name in src/my_pkg/__init__.py" in result.output
     loader, saver = read_project(here).testees
+    assert (loader.name, saver.name) == ("load", "save")
     assert loader.values == {"loader": "my_pkg.load", "takes": "bytes"}
     assert saver.values == {"saver": "my_pkg.save_file"}
 
