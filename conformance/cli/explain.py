@@ -168,13 +168,19 @@ def _test_line(kind: str, one: Vector | Save) -> str:
     return f"{kind:<7} {one.verdict:<7} {one.description}"
 
 
+def _bare(name: str) -> str:
+    """The id of a vector or save that is written as pytest prints it, FORMAT::ID; else the name as it is."""
+    form, colons, bare = name.partition("::")
+    return bare if colons and form.lower() in load_spec().formats else name
+
+
 @click.command(name="explain")
 @click.argument("names", metavar="ID...", nargs=-1)
 @click.option("--list", "listed", is_flag=True, help="One line for each; without IDs, for all there is.")
 def command(names: tuple[str, ...], *, listed: bool) -> None:
     """Print what an id means: a rule, a policy, a vector, a save, a known bug, a named testee.
 
-    Globs and any capitals will do.
+    Globs and any capitals will do, and so will safetensors::st-plain, as pytest prints it.
 
     Examples: ST-END-01, pt-zip-*, duplicate-names, st-plain, safetensors#448, --list "BF-*"
     """
@@ -183,6 +189,6 @@ def command(names: tuple[str, ...], *, listed: bool) -> None:
     known = _everything()
     for name in names or ("*",):
         for one in matching(
-            name, known, "rule, policy, vector, save, bug or testee", "`endianproof explain --list`"
+            _bare(name), known, "rule, policy, vector, save, bug or testee", "`endianproof explain --list`"
         ):
             click.echo(f"{one:<34} {known[one].line}" if listed else "\n".join(known[one].lines()) + "\n")

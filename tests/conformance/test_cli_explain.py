@@ -101,6 +101,12 @@ def test_neither_an_id_nor_a_list_is_answered_with_both():
     assert "--list" in result.output
 
 
+def test_an_id_is_explained_as_pytest_prints_it():
+    assert run("explain", "safetensors::st-plain").output == run("explain", "st-plain").output
+    assert run("explain", "Safetensors::st-save-*").output == run("explain", "st-save-*").output
+    assert run("explain", "gguf::st-plain").exit_code == 2
+
+
 def test_a_path_is_not_broken_in_two():
     vector = next(vector for vector in load_vectors() if "-" in vector.path.name)
     assert str(vector.path) in run("explain", vector.id).output
