@@ -220,6 +220,9 @@ def _check_room() -> None:
         raise pytest.UsageError(str(error)) from error
 
 
+OF_MYPKG = {"loader": "load", "saver": "save"}  # what stands for the user's function where nothing was given
+
+
 def _known(asked: Given) -> NamedTestee | None:
     """The entry of the table that is meant. Raises UsageError for a name of one word that is none of them."""
     loader, saver, testee = asked.testee
@@ -232,9 +235,10 @@ def _known(asked: Given) -> NamedTestee | None:
         if other := named_program(given):
             raise pytest.UsageError(f"{asked.called(option)}={given}: it is a program: --testee={other.name}")
         names = [one.name for one in named_testees() if one.option == option]
+        name = given or OF_MYPKG[option]
         raise pytest.UsageError(
             f"{asked.called(option)}={given} names no {option}{near(given, names)}\n"
-            f"write mypkg.{given}, mypkg:{given}, or a name that `endianproof testees` lists"
+            f"write mypkg.{name}, mypkg:{name}, or a name that `endianproof testees` lists"
         )
     return known
 

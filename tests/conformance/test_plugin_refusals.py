@@ -20,6 +20,8 @@ def ids(*names):
         (["--loader=mypkg.load", "--accept=bfloat16=float64"], "*--accept: 'bfloat16=float64': *uint16*float32*"),
         (["--loader=mypkg.load", "--accept="], "*--accept is empty*"),
         (["--saver=mypkg.save", "--accept=bfloat16=uint16"], "*--accept goes with --loader and --testee*"),
+        (["--loader="], "*write mypkg.load, mypkg:load, or a name*"),
+        (["--saver="], "*write mypkg.save, mypkg:save, or a name*"),
         (["--loader=mypkg.gone"], "*mypkg*gone*"),
         (["--loader=nowhere.load"], "*nowhere*"),
         (["--loader=mypkg.unknown"], "*mypkg.unknown cannot be judged*int*"),
