@@ -101,12 +101,14 @@ def _python_launch(
     known: NamedTestee | None,
 ) -> Launch:
     """Modules are looked for in `overlay`, where the user stands, in `paths`, then in what is installed there."""
-    folders = [*([overlay] if overlay else []), Path.cwd(), *paths]
+    given = [*([overlay] if overlay else []), Path.cwd(), *paths]
+    folders = list(dict.fromkeys(Path(os.path.abspath(folder)) for folder in given))  # noqa: PTH100 (see _seen_from)
     places = [f"--path={_seen_from(guest, folder)}" for folder in folders]
     if guest is not None:
         places += [f"--path-last={_seen_from(guest, folder)}" for folder in _python_path()]
     argv = ["python3" if guest is not None else sys.executable, str(TESTEE), *places, *options]
     side = f"guest {guest.name}'s packages" if guest is not None else f"the packages of {sys.executable}"
+    beside = _in_src(what.partition("=")[2], folders)
     looked = ", ".join(str(folder) for folder in folders)
     if known:
         advice = how_to_get(known, in_guest=guest is not None)
@@ -115,8 +117,22 @@ def _python_launch(
         if guest is not None:  # numpy, for one, has no wheel for s390x
             advice += f", endianproof guest install {guest.name} python3-NAME adds one of Debian's, and"
             advice += " --with=NAME --build-in-guest compiles one that has no wheel for the guest"
-    hint = f"modules are looked for in {looked}, then among {side}; {advice}"
+    hint = f"modules are looked for in {looked}, then among {side}; {beside}{advice}"
     return _launch(argv, guest, what, hint)
+
+
+def _in_src(path: str, folders: Sequence[Path]) -> str:
+    """The advice for a module of the project where the user stands that only building it makes importable."""
+    here, name = Path.cwd(), path.replace(":", ".").partition(".")[0]
+    if not (here / "pyproject.toml").is_file() or not _holds(here / "src", name):
+        return ""
+    if any(_holds(folder, name) for folder in folders):  # found, then: what failed is something else
+        return ""
+    return f"{name} is in this project's src: --with=. builds the project and puts it in front; "
+
+
+def _holds(folder: Path, name: str) -> bool:
+    return any((folder / one).is_file() for one in (f"{name}/__init__.py", f"{name}.py"))
 
 
 def _of_table(known: NamedTestee | None) -> list[str]:

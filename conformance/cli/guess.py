@@ -59,9 +59,15 @@ def _first(kind: str, sources: list[tuple[str, Path]], folder: Path) -> Guess | 
         offered = _offered(path)
         name = next((name for name in NAMES[kind] if name in offered), None)
         if name is not None:
-            more = _takes(offered[name]) if kind == "loader" else ()
-            return Guess(TABLES[kind], kind, f"{module}.{name}", str(path.relative_to(folder)), more)
+            source = path.relative_to(folder)
+            takes = _takes(offered[name]) if kind == "loader" else ()
+            return Guess(TABLES[kind], kind, f"{module}.{name}", str(source), (*takes, *_built(source)))
     return None
+
+
+def _built(source: Path) -> tuple[str, ...]:
+    """What is not beside pyproject.toml is importable only once the project is built."""
+    return ('with = ["."]',) if source.parts[0] in PLACES else ()
 
 
 def _offered(path: Path) -> dict[str, ast.FunctionDef | None]:

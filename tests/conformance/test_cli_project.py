@@ -65,8 +65,15 @@ def test_init_finds_what_loads_and_what_saves_without_importing_it(here):
     assert "load: loader my_pkg.load, guessed from its name in src/my_pkg/__init__.py" in result.output
     loader, saver = read_project(here).testees
     assert (loader.name, saver.name) == ("load", "save")
-    assert loader.values == {"loader": "my_pkg.load", "takes": "bytes"}
-    assert saver.values == {"saver": "my_pkg.save_file"}
+    assert loader.values == {"loader": "my_pkg.load", "takes": "bytes", "with": ["."]}
+    assert saver.values == {"saver": "my_pkg.save_file", "with": ["."]}
+
+
+def test_init_builds_nothing_that_can_be_imported_where_it_stands(here):
+    (here / "pyproject.toml").write_text('[project]\nname = "mypkg"\n')
+    assert invoke("init").exit_code == 0
+    (loader,) = read_project(here).testees
+    assert loader.values == {"loader": "mypkg.load"}
 
 
 @pytest.mark.parametrize("before", [b"", b"# mine\n", b'[project]\r\nname = "x"\r\n', b"[tool.x]\na = 1 # no end"])

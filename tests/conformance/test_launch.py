@@ -43,6 +43,28 @@ def test_modules_are_looked_for_in_overlay_then_here_then_in_paths(tmp_path, mon
     assert str(tmp_path / "overlay") in launch.hint
 
 
+def test_a_folder_that_is_named_twice_is_looked_in_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    launch = python_testee("mypkg.load", "path", [tmp_path, Path("src"), tmp_path / "src"], None, None)
+    assert [word for word in launch.argv if word.startswith("--path=")] == [
+        f"--path={tmp_path}",
+        f"--path={tmp_path}/src",
+    ]
+    assert f"looked for in {tmp_path}, {tmp_path}/src, then" in launch.hint
+
+
+@pytest.mark.parametrize("file", ["src/mypkg/__init__.py", "src/mypkg.py"])
+def test_a_module_under_src_of_a_project_is_to_be_built(tmp_path, monkeypatch, file):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).touch()
+    assert "--with=. " not in python_testee("mypkg:load", "path", [], None, None).hint
+    (tmp_path / "pyproject.toml").touch()
+    assert "mypkg is in this project's src: --with=. " in python_testee("mypkg:load", "path", [], None, None).hint
+    assert "--with=. " not in python_testee("other.load", "path", [], None, None).hint
+    assert "--with=. " not in python_testee("mypkg.load", "path", [], None, tmp_path / "src").hint
+
+
 def test_the_testee_is_a_file_that_is_there():
     assert TESTEE.is_file()
 
