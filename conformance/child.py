@@ -123,6 +123,7 @@ class Child:
             self._selector.register(descriptor, selectors.EVENT_READ)
         self._received = bytearray()
         self._tail = bytearray()
+        self._asked = False
         self._inherited = (
             resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         )  # Linux counts it as the child's
@@ -142,8 +143,10 @@ class Child:
         what says how far it is does not hang. Raises ChildEndedError when there is no answer; the process is gone
         then.
         """
-        self._drain()
-        self._tail.clear()
+        if self._asked:  # what it says before it is asked anything belongs to its start
+            self._drain()
+            self._tail.clear()
+        self._asked = True
         self._limit_memory(allowed.memory)
         _soft_limit(self.pid, resource.RLIMIT_FSIZE, allowed.file)
         now = time.monotonic()

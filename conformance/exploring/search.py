@@ -62,7 +62,8 @@ class Search:
     testee: Testee
     format: str
     silent: Callable[[Failure], bool]
-    accepted: Mapping[str, str] = NOTHING
+    # A factory: before Python 3.12 a mappingproxy has no hash, and dataclasses take it for a mutable default.
+    accepted: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     failures: dict[Kind, Failure] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     seen: Counter[Kind] = field(default_factory=Counter)

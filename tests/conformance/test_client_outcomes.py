@@ -96,7 +96,6 @@ def _processes(group):
         ("return_unknown_objects", OutcomeKind.UNKNOWN_RESULT, "under the name 'w' the loader returned object"),
         ("return_nested", OutcomeKind.LOADED, ""),
         ("return_no_name", OutcomeKind.LOADED, ""),
-        ("return_coroutine", OutcomeKind.UNKNOWN_RESULT, "coroutine"),
         ("refuse_lazily", OutcomeKind.REJECTED, "offsets past the end"),
         ("spawn_children", OutcomeKind.LOADED, ""),
         ("fork_and_return", OutcomeKind.LOADED, ""),

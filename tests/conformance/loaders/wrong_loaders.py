@@ -189,15 +189,6 @@ def return_no_name(path):
     return {}
 
 
-def return_coroutine(path):
-    async def later():
-        return GOOD
-
-    coroutine = later()
-    coroutine.close()
-    return coroutine
-
-
 class LazyMapping(dict):
     """A mapping that reads when it is asked, and finds the file damaged then."""
 
