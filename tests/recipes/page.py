@@ -30,7 +30,11 @@ REMEMBER = 'trap \'export -p > "$KEPT/state"; pwd > "$KEPT/folder"\' EXIT\n'
 
 
 class PageError(Exception):
-    """The page says one thing, and another one happens."""
+    """The page says one thing, and another one happens; `printed` is all that the commands printed."""
+
+    def __init__(self, message: str, printed: str = "") -> None:
+        super().__init__(message)
+        self.printed = printed
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,11 @@ def matches(expected: str, printed: str) -> bool:
 
 @dataclass
 class Shell:
-    """Runs blocks one after another; `folder` and `env` are the first one's, `kept` is its own, empty at first."""
+    """Runs blocks one after another; `folder` and `env` are the first one's, `kept` is its own, empty at first.
+
+    `say` is told each command before it runs. What commands print is told only of those that go wrong: most of a
+    page's commands print failures that are as they should be, and a log full of them reads as a broken run.
+    """
 
     folder: Path
     env: Mapping[str, str]
@@ -91,8 +99,7 @@ class Shell:
         state = self.kept / "state"
         before = f'. "{state}"\n' if state.exists() else ""
         argv = ("bash", "-euo", "pipefail", "-c", f"{before}{REMEMBER}{script}")
-        printed = []
-        with subprocess.Popen(
+        done = subprocess.run(
             argv,
             cwd=self._here(),
             env={**self.env, "KEPT": str(self.kept)},
@@ -100,11 +107,9 @@ class Shell:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-        ) as process:
-            for line in process.stdout:
-                self.say(line)
-                printed.append(line)
-        return process.returncode, "".join(printed)
+            check=False,
+        )
+        return done.returncode, done.stdout
 
     def file(self, name: str) -> str:
         """The text of a file, by its path in the folder that the last block ended in."""
@@ -129,7 +134,7 @@ def _carry_out(block: Block, shell: Shell) -> str:
     code, printed = shell.run(block.text)
     if (code != 0) != (block.note == "fails"):
         wanted = "to fail" if block.note == "fails" else "to succeed"
-        raise PageError(f"line {block.line}: expected {wanted}, and it ended with {code}:\n{block.text}")
+        raise PageError(f"line {block.line}: expected {wanted}, and it ended with {code}:\n{block.text}", printed)
     return printed
 
 
@@ -137,7 +142,9 @@ def _compare(block: Block, printed: str | None) -> None:
     if printed is None:
         raise PageError(f"line {block.line}: no commands are before this output")
     if not matches(block.text, printed):
-        raise PageError(f"line {block.line}: this is not what was printed:\n{_difference(block, printed)}")
+        raise PageError(
+            f"line {block.line}: this is not what was printed:\n{_difference(block, printed)}", printed
+        )
 
 
 def _compare_file(block: Block, shell: Shell) -> None:

@@ -57,7 +57,7 @@ def main() -> int:
             for _ in follow(PAGE.read_text(encoding="utf-8"), shell):
                 held += 1
         except PageError as error:
-            print(f"{PAGE.relative_to(ROOT)}, {error}", file=sys.stderr)
+            print(f"{error.printed}{PAGE.relative_to(ROOT)}, {error}", file=sys.stderr)
             return 1
     print(f"{PAGE.relative_to(ROOT)}: {held} blocks held, in {time.monotonic() - started:.0f} s")
     return 0

@@ -33,6 +33,17 @@ def test_commands_run_and_what_they_print_is_compared(shell):
         followed(shell, fence("sh", "echo 8 failed"), fence("text", "7 failed"))
 
 
+def test_what_is_printed_is_told_only_where_it_is_not_what_is_shown(shell):
+    told = []
+    shell.say = told.append
+    followed(shell, fence("sh", "printf 'FAILED %s' one"), fence("text", "FAILED one"))
+    assert told == ["$ printf 'FAILED %s' one\n"]
+    for commands in (fence("sh", "echo mine; exit 1"), fence("sh", "echo mine") + fence("text", "yours")):
+        with pytest.raises(PageError) as raised:
+            followed(shell, commands)
+        assert raised.value.printed == "mine\n"
+
+
 def test_the_folder_and_the_variables_go_on_to_the_next_block(shell):
     first = fence("sh", "mkdir sub\ncd sub\nexport MINE='a b'\nfalse_one=1")
     then = fence("sh", 'basename "$PWD"\necho "$MINE" "$HERE"')
