@@ -16,7 +16,7 @@ from endianproof.qemu._launch import guest_argv, guest_environment
 from endianproof.qemu._project import project_recipes
 from endianproof.qemu._recipe import Recipe, read_recipes
 from endianproof.qemu._setup import FACTS, set_up
-from endianproof.qemu._store import CACHE_VARIABLE, cache_root
+from endianproof.qemu._store import CACHE_VARIABLE, cache_root, use
 from endianproof.qemu._tools import QEMU, TO_SET_UP, ensure
 from endianproof.qemu._wheels import WheelPlatform, guest_platform
 
@@ -115,21 +115,31 @@ class Guest:
             raise GuestError(f"{QEMU.what} ({' or '.join(QEMU.programs)}) is not installed here", hint)
         return qemu
 
+    def _use(self) -> None:
+        try:
+            use(self.tree)
+        except BlockingIOError:
+            hint = f"run: endianproof guest setup {self.name}"
+            raise GuestError(f"guest {self.name} is being removed by another process", hint) from None
+
     def command(self, argv: Sequence[str], env: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
         """Return the host's command line and environment that run `argv` inside the guest.
 
         `argv[0]` is a program of the guest's ("python3"), or the path of one that is built for s390x; a
-        script is run by the guest's interpreter. Files are the host's, under the host's paths. Raises
-        GuestError, also when the guest is not set up.
+        script is run by the guest's interpreter. Files are the host's, under the host's paths. The guest is
+        not removed while this process lives. Raises GuestError, also when the guest is not set up.
         """
+        self._use()
         self.facts()
         return guest_argv(self._qemu(), self.tree, argv), self.environment(env)
 
     def environment(self, env: Mapping[str, str]) -> dict[str, str]:
         """Return the environment of the guest's processes, where its programs are the first on PATH.
 
-        A process of the host's that has it starts the guest's programs, too. Raises GuestError.
+        A process of the host's that has it starts the guest's programs, too. The guest is not removed while
+        this process lives. Raises GuestError.
         """
+        self._use()
         return guest_environment(self._qemu(), self.tree, env)
 
 

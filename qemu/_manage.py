@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from endianproof.qemu._added import Added, read_added, write_added
 from endianproof.qemu._build import builder
+from endianproof.qemu._error import GuestError
 from endianproof.qemu._guest import Guest, guests, recipes
-from endianproof.qemu._store import cache_root, exclusive, is_held, remove_tree
+from endianproof.qemu._store import cache_root, exclusive, is_held, is_used, remove_tree, removing
 from endianproof.qemu._tree import tree_bytes
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def install(one: Guest, wanted: Sequence[str], progress: Callable[[str], None]) 
 def remove(one: Guest, progress: Callable[[str], None]) -> int:
     """Remove a guest's trees and what was installed into it; return the bytes that they took.
 
-    Raises GuestError, OSError.
+    Raises GuestError, also where another process runs something in it, and OSError.
     """
 
     def waiting(holder: str) -> None:
@@ -71,7 +72,12 @@ def _remove(tree: Path) -> int:
     """The tree loses its name by one rename first: what ends this early leaves no guest, never half of one."""
     freed, doomed = tree_bytes(tree), tree.with_name(f"{tree.name}.removed")
     remove_tree(doomed)
-    tree.rename(doomed)
+    try:
+        with removing(tree):
+            tree.rename(doomed)
+    except BlockingIOError:
+        hint = "wait for it, or end it: what is left would give false verdicts there"
+        raise GuestError(f"another process runs something in {tree}", hint) from None
     remove_tree(doomed)
     return freed
 
@@ -79,11 +85,11 @@ def _remove(tree: Path) -> int:
 def other_trees() -> tuple[Path, ...]:
     """Folders among the guests' trees that no guest known here has: other recipes' trees, and halves.
 
-    A tree in the making is not among them, nor one that a guest builds in.
+    A tree in the making is not among them, nor one that something runs in, nor one that a guest builds in.
     """
     trees = {tree for one in guests().values() for tree in (one.tree, builder(one).tree)}
     found = (path for path in _trees().glob("*/") if path.is_dir() and path not in trees)
-    return tuple(sorted(path for path in found if not _in_the_making(path)))
+    return tuple(sorted(path for path in found if not (_in_the_making(path) or is_used(path))))
 
 
 def _in_the_making(path: Path) -> bool:
@@ -96,5 +102,5 @@ def leavings() -> tuple[Path, ...]:
 
 
 def prune(folders: Sequence[Path]) -> int:
-    """Remove such folders, and return the bytes that they took. Raises OSError."""
+    """Remove such folders, and return the bytes that they took. Raises GuestError where one is used, OSError."""
     return sum(_remove(folder) for folder in folders)

@@ -2,6 +2,7 @@
 
     ROOT/guests/NAME-DIGEST/     a finished tree: it got this name, by one rename, when it was complete
     ROOT/guests/NAME.partial/    a tree in the making, or what a killed set-up left
+    ROOT/guests/NAME-DIGEST.use  held, shared, by whoever runs something in that tree; its time is the last use
     ROOT/guests/NAME.lock        held by whoever makes or removes it
     ROOT/guests/NAME.added.json  what was installed into it
     ROOT/downloads/NAME/         packages and their lists, which the next set-up needs not download
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import shutil
 from pathlib import Path
@@ -24,7 +26,17 @@ import platformdirs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["CACHE_VARIABLE", "cache_root", "exclusive", "is_held", "remove_tree"]
+__all__ = [
+    "CACHE_VARIABLE",
+    "cache_root",
+    "exclusive",
+    "is_held",
+    "is_used",
+    "last_use",
+    "remove_tree",
+    "removing",
+    "use",
+]
 
 CACHE_VARIABLE = "ENDIANPROOF_CACHE"
 
@@ -70,3 +82,58 @@ def is_held(lock: Path) -> bool:
         except BlockingIOError:
             return True
     return False
+
+
+def _use_file(tree: Path) -> Path:
+    return tree.with_name(f"{tree.name}.use")
+
+
+@functools.cache
+def _used(tree: Path) -> int:
+    """The descriptor that this process has of a tree's file: one, so that its own use is not another's.
+
+    It is never closed, and goes on to the program that this process becomes (`guest exec`).
+    """
+    descriptor = os.open(_use_file(tree), os.O_RDWR | os.O_CREAT, 0o666)
+    os.set_inheritable(descriptor, True)
+    return descriptor
+
+
+def use(tree: Path) -> None:
+    """Keep a tree from being removed for as long as this process lives. Raises BlockingIOError while it is.
+
+    In a cache that this user cannot write, nothing is kept, and nothing need be.
+    """
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        fcntl.flock(_used(tree), fcntl.LOCK_SH | fcntl.LOCK_NB)
+        os.utime(_used(tree))
+
+
+@contextlib.contextmanager
+def removing(tree: Path) -> Iterator[None]:
+    """Keep every other process from starting to use a tree. Raises BlockingIOError while one uses it, OSError."""
+    if last_use(tree) is None:  # nothing ever ran there
+        yield
+        return
+    fcntl.flock(_used(tree), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        yield
+    finally:
+        fcntl.flock(_used(tree), fcntl.LOCK_UN)
+
+
+def is_used(tree: Path) -> bool:
+    """Whether another process runs something in a tree just now. Raises OSError."""
+    try:
+        with removing(tree):
+            return False
+    except BlockingIOError:
+        return True
+
+
+def last_use(tree: Path) -> float | None:
+    """When something was last started in a tree, in seconds since the epoch; None when that is not known."""
+    try:
+        return _use_file(tree).stat().st_mtime
+    except FileNotFoundError:
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any, NoReturn
 
 import click
@@ -16,6 +17,7 @@ from endianproof.qemu import (
     guest,
     guests,
     install,
+    last_use,
     leavings,
     other_trees,
     programs_folder,
@@ -158,7 +160,7 @@ def shell(name: str) -> NoReturn:
 @command.command(name="remove")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 def remove_guests(names: tuple[str, ...]) -> None:
-    """Remove guests, and what was installed into them; nothing may be running in them.
+    """Remove guests, and what was installed into them; not while something runs in them.
 
     What was downloaded for them is kept, and makes the next set-up quick; endianproof guest prune --all
     removes it.
@@ -174,11 +176,13 @@ def remove_guests(names: tuple[str, ...]) -> None:
 def prune_trees(*, everything: bool, dry_run: bool) -> None:
     """Remove trees that no guest known here has: of other releases of the suite, other projects, broken set-ups.
 
-    Nothing may be running in them.
+    Another project's guests are among them, and are set up anew when it needs them.
     """
     folders = [*other_trees(), *(leavings() if everything else ())]
     for path in folders:
-        click.echo(f"{'would remove' if dry_run else 'removing'} {path}, {_megabytes(tree_bytes(path))}")
+        used = last_use(path)
+        when = "" if used is None else f", last used {_ago(time.time() - used)}"
+        click.echo(f"{'would remove' if dry_run else 'removing'} {path}, {_megabytes(tree_bytes(path))}{when}")
     if not folders:
         click.echo("there is nothing to remove")
     elif not dry_run:

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import subprocess
+import sys
+import time
 
 import pytest
 
-from endianproof.qemu import GuestError, _wheels, exclusive, guest, install, leavings, other_trees, prune, remove
+from endianproof.qemu import (
+    GuestError,
+    _wheels,
+    exclusive,
+    guest,
+    install,
+    last_use,
+    leavings,
+    other_trees,
+    prune,
+    remove,
+)
 from endianproof.qemu._added import Added, read_added
 from endianproof.qemu._process import Finished
 from endianproof.qemu._setup import FACTS
+from endianproof.qemu._store import removing
+
+USE = "import pathlib, sys; from endianproof.qemu._store import use; use(pathlib.Path(sys.argv[1]))"
 
 
 def ignore(_):
@@ -124,6 +142,50 @@ def test_a_removal_that_was_cut_short_leaves_no_guest(small, monkeypatch):
             remove(small, ignore)
     assert not tree.exists()
     assert not small.is_ready()
+
+
+@contextlib.contextmanager
+def another_process_in(tree):
+    """A process that says that it runs something in a tree, until the end of the block."""
+    argv = [sys.executable, "-c", f"{USE}; print(1, flush=True); input()", tree]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        yield
+        process.communicate()
+
+
+def test_a_guest_in_which_another_process_runs_something_is_not_removed(small):
+    tree = small.setup(ignore)
+    with another_process_in(tree):
+        with pytest.raises(GuestError, match=f"another process runs something in {tree}"):
+            remove(small, ignore)
+        assert small.is_ready()
+    assert remove(small, ignore) > 0
+
+
+def test_the_process_that_used_a_guest_may_remove_it(small):
+    tree = small.setup(ignore)
+    small.command(["python3"], {})
+    assert remove(small, ignore) > 0
+    assert not tree.exists()
+
+
+def test_a_tree_of_others_is_no_leaving_while_something_runs_in_it(cache):
+    tree = cache / "guests" / "sid-0123"
+    tree.mkdir(parents=True)
+    with another_process_in(tree):
+        assert other_trees() == ()
+    assert other_trees() == (tree,)
+    assert last_use(tree) == pytest.approx(time.time(), abs=60)
+
+
+def test_a_guest_that_is_being_removed_starts_nothing(small):
+    tree = small.setup(ignore)
+    small.command(["python3"], {})
+    with removing(tree):
+        argv = [sys.executable, "-c", USE, tree]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert "BlockingIOError" in done.stderr
 
 
 def test_other_trees_are_removed_and_known_ones_are_not(small, cache):
