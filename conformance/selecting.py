@@ -23,6 +23,7 @@ __all__ = [
     "EXPLORE",
     "all_tasks",
     "chosen_formats",
+    "chosen_policies",
     "chosen_rules",
     "fitting",
     "near",
@@ -61,7 +62,8 @@ def chosen_formats(asked: Given) -> list[str]:
     for name in wanted:
         if name not in known:
             raise pytest.UsageError(
-                f"{asked.called('format')}: unknown format {name!r}: the formats are {', '.join(known)}"
+                f"{asked.called('format')}: unknown format {name!r}{near(name, known) or '.'} "
+                f"The formats are {', '.join(known)}"
             )
     return wanted
 
@@ -73,6 +75,26 @@ def chosen_rules(asked: Given) -> list[str]:
         if not any(fnmatchcase(rule, pattern) for rule in rules):
             raise pytest.UsageError(f"{asked.called('rule')}: no rule is called {pattern}{near(pattern, rules)}")
     return wanted
+
+
+def chosen_policies(asked: Given) -> dict[str, str]:
+    """The choices that were pinned for `may` vectors and saves, by their policies. Raises pytest.UsageError."""
+    what = asked.called("policy")
+    known = {name: policy for form in load_spec().formats.values() for name, policy in form.policies.items()}
+    pinned: dict[str, str] = {}
+    for value in asked["policy"]:
+        name, _, choice = value.partition("=")
+        if name not in known:
+            listed = ", ".join(known) or "there are none"
+            raise pytest.UsageError(
+                f"{what}: unknown policy {name!r}{near(name, known) or '.'} The policies are {listed}"
+            )
+        choices = (known[name].accept, known[name].reject)
+        if choice not in choices:
+            raise pytest.UsageError(f"{what}: {name} is {' or '.join(choices)}, not {choice!r}")
+        if pinned.setdefault(name, choice) != choice:
+            raise pytest.UsageError(f"{what}: {name} is given twice, as {pinned[name]} and as {choice}")
+    return pinned
 
 
 def _own_id(argument: str, config: pytest.Config, formats: Iterable[str]) -> tuple[str, str] | None:

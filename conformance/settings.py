@@ -25,6 +25,7 @@ from endianproof.conformance.selecting import (
     EXPLORE,
     all_tasks,
     chosen_formats,
+    chosen_policies,
     chosen_rules,
     fitting,
     near,
@@ -109,25 +110,6 @@ class Settings:
     def lists(self) -> bool:
         """Whether plain lists of numbers are tensors."""
         return LISTS in self.accepted
-
-
-def _policies(asked: Given) -> dict[str, str]:
-    what = asked.called("policy")
-    known = {name: policy for form in load_spec().formats.values() for name, policy in form.policies.items()}
-    pinned: dict[str, str] = {}
-    for value in asked["policy"]:
-        name, _, choice = value.partition("=")
-        if name not in known:
-            listed = ", ".join(known) or "there are none"
-            raise pytest.UsageError(
-                f"{what}: unknown policy {name!r}{near(name, known) or '.'} The policies are {listed}"
-            )
-        choices = (known[name].accept, known[name].reject)
-        if choice not in choices:
-            raise pytest.UsageError(f"{what}: {name} is {' or '.join(choices)}, not {choice!r}")
-        if pinned.setdefault(name, choice) != choice:
-            raise pytest.UsageError(f"{what}: {name} is given twice, as {pinned[name]} and as {choice}")
-    return pinned
 
 
 def _accepted(asked: Given, known: NamedTestee | None) -> Mapping[str, str]:
@@ -336,7 +318,7 @@ def read_settings(asked: Given, ids: set[tuple[str, str]]) -> Settings:
         ops=ops_of(asked),
         tasks=selected(asked, formats, rules, ids),
         narrowed=bool(wanted),
-        policies=_policies(asked),
+        policies=chosen_policies(asked),
         baseline=_baseline(asked),
         update=asked["update"],
         limits=_limits(asked),

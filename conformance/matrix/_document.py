@@ -32,9 +32,13 @@ class Document:
     value: Any
     root: yaml.Node
 
+    def place(self, steps: Iterable[str | int]) -> str:
+        """The file and the line of what keys and indexes from the top lead to."""
+        return f"{self.path}:{_line(self.root, steps)}"
+
     def error(self, steps: Iterable[str | int], message: str) -> MatrixError:
-        """An error at a place, given by keys and indexes from the top."""
-        return MatrixError(f"{self.path}:{_line(self.root, steps)}: {message}")
+        """An error at such a place."""
+        return MatrixError(f"{self.place(steps)}: {message}")
 
 
 def _line(node: yaml.Node, steps: Iterable[str | int]) -> int:

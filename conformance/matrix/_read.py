@@ -6,18 +6,19 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from endianproof.conformance.given import Given
 from endianproof.conformance.matrix._cell import HOST, INSTALLED, OPTIONS, Cell, Testee
 from endianproof.conformance.matrix._document import Document, MatrixError, read_document
 from endianproof.conformance.packages import OverlayError, from_folder, parse
-from endianproof.conformance.selecting import near
+from endianproof.conformance.selecting import chosen_formats, chosen_policies, chosen_rules, near
 from endianproof.qemu import guests
-from endianproof.spec import load_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["Matrix", "read_matrix"]
@@ -104,13 +105,27 @@ def _is_version(text: str) -> bool:
     return True
 
 
+# What a run, too, holds these keys to.
+CHOICES: Mapping[str, Callable[[Given], object]] = {
+    "format": chosen_formats,
+    "rule": chosen_rules,
+    "policy": chosen_policies,
+}
+
+
+def _check_choice(given: Given, chosen: Callable[[Given], object]) -> None:
+    try:
+        chosen(given)
+    except pytest.UsageError as error:
+        raise MatrixError(str(error)) from error
+
+
 def _check_options(document: Document, value: Mapping[str, Any], steps: Sequence[str | int]) -> None:
     """Refuse now what the runs of this testee would refuse one after the other."""
-    known = load_spec().formats
-    for number, name in enumerate(value.get("format", ())):
-        if name not in known:
-            message = f"there is no format {name!r}{near(name, known)}; there are {', '.join(known)}"
-            raise document.error((*steps, "format", number), message)
+    pinned = [f"{name}={choice}" for name, choice in value.get("policy", {}).items()]
+    for key, values in (("format", value.get("format")), ("rule", value.get("rule")), ("policy", pinned)):
+        if values:
+            _check_choice(Given({key: values}, {key: document.place((*steps, key))}), CHOICES[key])
     folder = document.path.resolve().parent
     if "baseline" in value and not (folder / value["baseline"]).is_file():
         raise document.error((*steps, "baseline"), f"there is no file {folder / value['baseline']}")

@@ -32,7 +32,7 @@ def ids(*names):
         (["--loader=mypkg.load", "--loader-takes=x"], "*--loader-takes*invalid choice*"),
         (
             ["--loader=mypkg.load", "--format=safetensor"],
-            "*unknown format 'safetensor': the formats are safetensors, *",
+            "*unknown format 'safetensor'; did you mean safetensors? The formats are safetensors, *",
         ),
         (["--loader=mypkg.load", "--rule="], "*--rule is empty*"),
         (["--loader=mypkg.load", "--baseline="], "*--baseline is empty*"),
