@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from endianproof.conformance.accepting import way_of
+from endianproof.conformance.counting import counted
 from endianproof.conformance.diagnosis import explain_form
 from endianproof.conformance.difference import Difference, compare
 from endianproof.conformance.finding import Finding, Judgement
@@ -144,7 +145,8 @@ def _length(expected: ExpectedTensor, found: LoadedTensor) -> Judgement | None:
     form = f"{expected.dtype} of shape {list(expected.shape)}"
     return Judgement(
         Finding.PROTOCOL_ERROR,
-        f"the testee's reply is wrong: {len(found.data)} bytes for {expected.name!r}, where {form} has {wanted}",
+        f"the testee's reply is wrong: {counted(len(found.data), 'byte')} for {expected.name!r}, "
+        f"where {form} has {wanted}",
         (("what to do", "send all elements, in C order, each little-endian"),),
         group="the testee's reply is wrong: data of another length than dtype and shape say",
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from endianproof.conformance.accepting import as_stated
 from endianproof.conformance.contents import LOADING, Contents, judge_contents
+from endianproof.conformance.counting import counted
 from endianproof.conformance.endings import (
     LOADER_ENDINGS,
     VARYING,
@@ -133,7 +134,7 @@ def _valid_refused(trial: Trial) -> Judgement:
         f"a valid file was refused{pinned}: {refusal}",
         (
             *said(trial.first, "loader"),
-            ("file", f"{trial.vector.size} bytes, {_contents(trial.vector)}"),
+            ("file", f"{counted(trial.vector.size, 'byte')}, {_contents(trial.vector)}"),
             ("what to do", TO_LOAD.get(trial.first.error_type, LOAD_IT)),
         ),
         group=f"a valid file was refused{pinned}: {VARYING.sub('...', refusal)}",

@@ -11,6 +11,7 @@ import click
 
 from endianproof.conformance.cli.lookup import matching
 from endianproof.conformance.cli.testees import lines_of
+from endianproof.conformance.counting import counted
 from endianproof.conformance.named import named_testees
 from endianproof.spec import Bug, Policy, Rule, load_spec
 from endianproof.vectors import Save, Vector, load_large, load_saves, load_vectors
@@ -112,7 +113,7 @@ def _policy_lines(policy: Policy) -> list[str]:
 def _vector_lines(vector: Vector) -> list[str]:
     rules, known = load_spec().rules, load_spec().bugs
     lines = [
-        f"{vector.id} ({vector.verdict}, {vector.format}, {vector.size} bytes)",
+        f"{vector.id} ({vector.verdict}, {vector.format}, {counted(vector.size, 'byte')})",
         _wrapped("Description", vector.description),
         *(_wrapped(f"Rule {rule} ({rules[rule].level})", rules[rule].statement) for rule in vector.rules),
         _wrapped("File", "made by --large" if vector.large else str(vector.path)),

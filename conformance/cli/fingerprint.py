@@ -10,6 +10,7 @@ import click
 
 from endianproof._whole_file import unwritable, write_new
 from endianproof.conformance.cli.chosen import Chosen, chosen_options, clean_end, limits_of, running
+from endianproof.conformance.counting import counted
 from endianproof.conformance.named import formats_of
 from endianproof.conformance.verifying import (
     FilesError,
@@ -57,7 +58,7 @@ def _compare(known: Fingerprint, found: Fingerprint) -> int:
         click.echo(fault.text())
     count = len(known.tensors)
     if not faults:
-        click.echo(f"same: {count} tensor{'s' if count != 1 else ''}, {known.sha256}")
+        click.echo(f"same: {counted(count, 'tensor')}, {known.sha256}")
     return 1 if faults else 0
 
 
@@ -69,7 +70,7 @@ def _write(found: Fingerprint, output: Path | None) -> None:
         write_new(output, found.text())
     except OSError as error:
         raise _CannotError(f"{output} cannot be written: {error.strerror}") from error
-    click.echo(f"{output}: {len(found.tensors)} tensors, {found.sha256}")
+    click.echo(f"{output}: {counted(len(found.tensors), 'tensor')}, {found.sha256}")
 
 
 @click.command(name="fingerprint", context_settings={"help_option_names": ["-h", "--help"]})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from endianproof.conformance.counting import counted
 from endianproof.conformance.matrix import (
     HOST,
     MatrixError,
@@ -133,7 +134,8 @@ def _run(ctx: click.Context, file: Path, cells: Sequence[Cell], wish: _Wish) -> 
     workers = _workers(wish.workers, plan.jobs)
     _prepare(plan, cells, wish.output)
     kept = f", {len(plan.kept)} kept" if plan.kept else ""
-    click.echo(f"{file}: {len(plan.jobs)} cells to run{f', {workers} at a time' if workers > 1 else ''}{kept}")
+    together = f", {workers} at a time" if workers > 1 else ""
+    click.echo(f"{file}: {counted(len(plan.jobs), 'cell')} to run{together}{kept}")
     code = run_jobs(plan.jobs, workers, first_failure=wish.exitfirst) if plan.jobs else 0
     if code == INTERRUPTED:
         click.echo("interrupted: --resume goes on with the cells that have no record")

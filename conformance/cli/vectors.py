@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from endianproof.conformance.cli.lookup import matching_any
+from endianproof.conformance.counting import counted
 from endianproof.spec import load_spec
 from endianproof.vectors import check as drifts_of
 from endianproof.vectors import generate as write_all
@@ -33,7 +34,7 @@ def generate(into: Path | None) -> None:
             f"the vectors cannot be written: {error.strerror}: {error.filename}\n"
             "name a folder that can be written with --into"
         ) from error
-    click.echo(f"wrote {count} files")
+    click.echo(f"wrote {counted(count, 'file')}")
 
 
 @command.command()

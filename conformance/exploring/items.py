@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from endianproof.conformance.counting import counted
 from endianproof.conformance.exploring.explore import explore
 from endianproof.conformance.exploring.found import FoundFileError
 from endianproof.conformance.items import NonconformingError, report_alone
@@ -74,7 +75,7 @@ class ExploreRun:
 
     def pytest_report_header(self) -> str:
         """Say what is drawn, and from which seed."""
-        return f"endianproof: exploring {self._wish.count} files of each format, seed {self._wish.seed}"
+        return f"endianproof: exploring {counted(self._wish.count, 'file')} of each format, seed {self._wish.seed}"
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from endianproof import __version__
+from endianproof.conformance.counting import counted
 from endianproof.conformance.exploring.found import keep
 from endianproof.conformance.selecting import EXPLORE
 
@@ -68,7 +69,7 @@ def report(failure: Failure, search: Search, settings: Settings, run: RunConditi
     inflated = any(tensor.at >= len(file.data) for tensor in failure.expectation.tensors)  # nowhere in the file
     unfit = {"vector", "file", "what to do", *(("in file",) if inflated else ())}
     lines = (
-        ("file", f"{path}, {len(file.data)} bytes: {failure.expectation.description}"),
+        ("file", f"{path}, {counted(len(file.data), 'byte')}: {failure.expectation.description}"),
         *((("made by", "; ".join(file.damages)),) if file.damages else ()),
         *((("expected", failure.expectation.expected),) if failure.expectation.expected else ()),
         *(line for line in judgement.lines if line[0] not in unfit),

@@ -9,6 +9,7 @@ import json
 from shlex import join
 from typing import TYPE_CHECKING, Any
 
+from endianproof.conformance.counting import counted
 from endianproof.conformance.matrix._document import MatrixError
 
 if TYPE_CHECKING:
@@ -40,6 +41,6 @@ def github_matrix(cells: Sequence[Cell], path: Path, passed_on: Sequence[str] = 
     wanted = [cell for cell in cells if not cell.excluded]
     if not 0 < len(wanted) <= MOST_JOBS:
         raise MatrixError(
-            f"{path}: {len(wanted)} cells, and a workflow's matrix has 1 to {MOST_JOBS}; choose by --cell"
+            f"{path}: {counted(len(wanted), 'cell')}, and a workflow's matrix has 1 to {MOST_JOBS}: use --cell"
         )
     return json.dumps({"include": [_include(cell, path, passed_on) for cell in wanted]})

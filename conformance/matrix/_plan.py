@@ -31,7 +31,8 @@ __all__ = ["PYTEST", "Plan", "make_plan", "read_records"]
 # What a cell is tested with stands in the matrix file, and nowhere else.
 PYTEST = (sys.executable, "-m", "pytest", "-p", "endianproof", "-p", "no:cacheprovider", "--settings=none")
 
-NEEDED = {"cell", "definition", "fingerprint", "report", "verdict"}  # of a record, here and in the table
+# Of a record, here and in the table.
+NEEDED = {"cell", "definition", "fingerprint", "passed_on", "report", "verdict"}
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ def _job(
         "matrix": cell.matrix,
         "definition": cell.definition(),
         "fingerprint": _fingerprint(cell, argv, environment),
+        "passed_on": list(passed_on),
         "endianproof": __version__,
     }
     return Job(cell.id, argv, str(Path.cwd()), addopts, str(_place(cell, folder)), head)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from endianproof.conformance.counting import counted
 from endianproof.conformance.matrix._job import FAILED, NOT_JUDGED, PASSED
 
 if TYPE_CHECKING:
@@ -39,7 +41,8 @@ def _entry(cell: Cell, records: Mapping[str, Mapping[str, Any]], kept: Collectio
     record = records.get(cell.id)
     if cell.excluded or record is None or record["report"] is None:
         return _state(cell, records)
-    return _counts(record["report"]) + (" kept" if cell.id in kept else "")
+    marks = (" *" if record["passed_on"] else "") + (" kept" if cell.id in kept else "")
+    return _counts(record["report"]) + marks
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -54,11 +57,18 @@ def _exclusions(cells: Sequence[Cell]) -> Iterator[str]:
         yield f"not run: {', '.join(cell.id for cell in those)}: {reason}"
 
 
+def _with_options(cells: Sequence[Cell], records: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """What the marked cells were given besides: it may have left vectors out."""
+    found = [shlex.join(records[cell.id]["passed_on"]) for cell in cells if cell.id in records]
+    for given in dict.fromkeys(filter(None, found)):
+        yield f"* with {given}"
+
+
 def _total(cells: Sequence[Cell], records: Mapping[str, Mapping[str, Any]]) -> str:
     states = Counter(_state(cell, records) for cell in cells)
     excluded = states.pop(EXCLUDED, 0)
     told = ", ".join(f"{states[state]} {state}" for state in STATES if states[state])
-    return f"{states.total()} cells: {told}" + (f"; {excluded} more excluded" if excluded else "")
+    return f"{counted(states.total(), 'cell')}: {told}" + (f"; {excluded} more excluded" if excluded else "")
 
 
 def table(
@@ -70,5 +80,6 @@ def table(
     names = dict.fromkeys(cell.row for cell in cells)
     rows = [[name, *(placed.get((name, guest), "") for guest in guests)] for name in names]
     yield from _aligned([[LEGEND, *guests], *rows])
+    yield from _with_options(cells, records)
     yield from _exclusions(cells)
     yield _total(cells, records)

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from endianproof.conformance.counting import counted
 from endianproof.conformance.finding import Finding, Judgement
 from endianproof.conformance.verifying._asking import LostError
 from endianproof.conformance.verifying._looking import look_at, look_at_form
@@ -59,7 +60,7 @@ def _names(wanted: Sequence[LoadedTensor], found: Sequence[LoadedTensor], source
     )
     for what, words, names in cases:
         if names:
-            count = f"{len(names)} tensor{'s' if len(names) > 1 else ''}"
+            count = counted(len(names), "tensor")
             yield Judgement(
                 Finding.WRONG_FORM,
                 f"{what}: {count} {words}: {listed(names)}",
@@ -152,7 +153,7 @@ def _wrong_values(
 
 def _rest(names: Sequence[str], what: str, finding: Finding) -> Iterator[Judgement]:
     if names:
-        one = f"{len(names)} more tensor{'s' if len(names) > 1 else ''} {what}"
+        one = f"{counted(len(names), 'more tensor')} {what}"
         yield Judgement(finding, f"{one}: {listed(names)}", diagnosis="unexplained")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from endianproof.conformance.counting import counted
 from endianproof.conformance.endings import LOADER_ENDINGS, ended_badly, refusal_of, said
 from endianproof.conformance.finding import Finding, Judgement
 from endianproof.conformance.outcome import OutcomeKind
@@ -46,7 +47,7 @@ class Verdict:
     def text(self) -> str:
         """In full, for a person."""
         what = f"{self.name} ({self.format or 'no known format'})"
-        size = f"{self.tensors} tensor{'s' if self.tensors != 1 else ''}, {gigabytes(self.nbytes)}"
+        size = f"{counted(self.tensors, 'tensor')}, {gigabytes(self.nbytes)}"
         speed = f"{self.seconds:.1f} s, {gigabytes(self.nbytes / max(self.seconds, 1e-6))}/s"
         if self.state == SAME:
             return f"{what}: same: {size}, {speed}"
@@ -85,7 +86,7 @@ def refused(violation: SpecViolation, outcome: Outcome | None) -> str:
     loader = ""
     if outcome is not None:
         loader = {
-            OutcomeKind.LOADED: f"\nThe loader loaded it all the same: {len(outcome.tensors)} tensors.",
+            OutcomeKind.LOADED: f"\nThe loader loaded it all the same: {counted(len(outcome.tensors), 'tensor')}.",
             OutcomeKind.REJECTED: f"\nThe loader refused it too: {refusal_of(outcome)}",
         }.get(outcome.kind, f"\nThe loader: {outcome.kind.value}: {outcome.message}")
     advice = "\nWrite the file anew, or fetch it again; --format says what it is where that was mistaken."

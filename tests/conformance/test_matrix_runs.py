@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -127,7 +128,7 @@ def test_a_cell_with_nothing_to_judge_is_never_counted_as_passed(project):
     assert done.returncode == 1
     found = record("mypkg.absent-host")
     assert (found["verdict"], found["exit_code"], found["report"]) == ("not judged", 4, None)
-    assert "1 cells: 1 not judged\n" in done.stdout
+    assert "1 cell: 1 not judged\n" in done.stdout
 
 
 @pytest.mark.parametrize("output", ["taken/inner", "/proc"])
@@ -153,7 +154,7 @@ def test_an_excluded_cell_is_shown_with_its_reason_and_not_counted(project):
         file.write("exclude:\n- {testee: '*.wrong', reason: it is wrong}\n")
     done = run()
     assert done.returncode == 0
-    assert "not run: mypkg.wrong-host: it is wrong\n1 cells: 1 passed; 1 more excluded\n" in done.stdout
+    assert "not run: mypkg.wrong-host: it is wrong\n1 cell: 1 passed; 1 more excluded\n" in done.stdout
     done = run("--cell=mypkg.wrong-host")
     assert done.returncode == 2
     assert "nothing to run" in done.stderr
@@ -165,14 +166,15 @@ def test_a_record_is_kept_until_what_it_is_of_changes(project):
     again = run("--resume")
     assert again.returncode == 0
     assert "0 cells to run, 2 kept" in again.stdout
-    assert "3/0/0/0 kept" in again.stdout
+    assert "3/0/0/0 * kept" in again.stdout
+    assert f"\n* with {shlex.join(FEW[1:])}\n" in again.stdout
     (project / "known.yaml").write_text(BASELINE.replace("it swaps", "it swaps every element"))
     changed = run("--resume")
-    assert "1 cells to run, 1 kept" in changed.stdout
+    assert "1 cell to run, 1 kept" in changed.stdout
     assert "mypkg.wrong-host: pytest" in changed.stdout
     other = run("--resume", "--cell=mypkg.right-host", passed_on=("--", "-k", "st-dtype-float32"))
-    assert "1 cells to run\n" in other.stdout
-    assert "1 cells to run\n" in run("--cell=mypkg.right-host").stdout
+    assert "1 cell to run\n" in other.stdout
+    assert "1 cell to run\n" in run("--cell=mypkg.right-host").stdout
 
 
 def test_what_failed_is_kept_too_and_run_again_when_that_is_asked_for(project):
@@ -184,7 +186,7 @@ def test_what_failed_is_kept_too_and_run_again_when_that_is_asked_for(project):
     (project / "mypkg.py").write_text(MYPKG.replace("i ^ 1", "i"))
     mended = run("--failed")
     assert mended.returncode == 0
-    assert "1 cells to run, 1 kept" in mended.stdout
+    assert "1 cell to run, 1 kept" in mended.stdout
 
 
 def test_a_file_that_is_no_record_keeps_nothing(project):
@@ -192,7 +194,7 @@ def test_a_file_that_is_no_record_keeps_nothing(project):
     for text in ("{", "[]", '{"cell": 1}'):
         (project / "endianproof-matrix").mkdir(exist_ok=True)
         (project / "endianproof-matrix" / "mypkg.right-host.json").write_text(text)
-        assert "1 cells: 1 no record\n" in run("--show").stdout
+        assert "1 cell: 1 no record\n" in run("--show").stdout
     assert run("--resume").returncode == 0
     assert record("mypkg.right-host")["verdict"] == "passed"
 
@@ -254,7 +256,7 @@ def test_an_interrupted_matrix_ends_its_cells_and_resume_runs_the_rest(project, 
     (project / "stuck").unlink()
     done = run("--resume")
     assert done.returncode == 0
-    assert "1 cells to run, 1 kept" in done.stdout
+    assert "1 cell to run, 1 kept" in done.stdout
 
 
 def test_a_session_that_ends_early_ends_the_runs_of_its_workers():

@@ -44,7 +44,7 @@ def test_each_cell_is_run_by_its_own_job_and_the_table_shows_them_all(job):
     record = json.loads((job.folder / "endianproof-matrix" / cell["record"]).read_text())
     assert (record["id"], record["verdict"]) == (cell["cell"], "passed")
     assert run(job, "Show the table").returncode == 0
-    assert "1 cells: 1 passed" in job.summary
+    assert "1 cell: 1 passed" in job.summary
 
 
 def test_a_cell_without_a_record_fails_the_table(job):
