@@ -95,5 +95,10 @@ class ExploreRun:
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say how many files were tried, and what could not be judged."""
+        if not self._lines and self._wish.count:
+            lead = (
+                "; name the searches, too: -k 'explore or ...'" if terminalreporter.config.option.keyword else ""
+            )
+            terminalreporter.write_line(f"nothing was explored: no search was run to its end{lead}", yellow=True)
         for line in self._lines:
             terminalreporter.write_line(f"explored {line}")

@@ -190,6 +190,15 @@ def test_only_the_formats_asked_for_are_explored(run):
     result.stdout.no_fnmatch_line("explored safetensors*")
 
 
+@pytest.mark.parametrize(
+    ("options", "lead"),
+    [(["-k", "st-dtype-float32"], "; name the searches, too: *"), (["-x", "--collect-only"], "")],
+)
+def test_a_run_that_explored_nothing_says_so(run, options, lead):
+    result = run("--loader=reference", "--explore=5", "--format=safetensors", *options)
+    result.stdout.fnmatch_lines([f"nothing was explored: no search was run to its end{lead}"])
+
+
 def test_it_works_in_an_xdist_worker(run):
     result = run("--loader=reference", "--explore=5", "--format=safetensors", "-k", "explore", "-n1")
     assert result.ret == 0
