@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from endianproof.conformance.outcome import OutcomeKind
+from endianproof.conformance.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -229,7 +230,7 @@ class Child:
     @property
     def tail(self) -> str:
         """The end of what the process wrote to standard error since the last request."""
-        return bytes(self._tail).decode("utf-8", "replace").strip()
+        return visible(bytes(self._tail).decode("utf-8", "replace").strip())
 
     def _finish(self) -> int:
         """End the process if it has not, and return its peak memory in bytes."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from endianproof.conformance.malformed import mismatch
 from endianproof.conformance.outcome import LoadedTensor, Outcome, OutcomeKind, TesteeInfo
+from endianproof.conformance.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,11 +123,11 @@ def _samples(reply: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _info(reply: Mapping[str, Any]) -> TesteeInfo:
     return TesteeInfo(
-        name=reply["name"],
-        version=reply["version"],
+        name=visible(reply["name"]),
+        version=visible(reply["version"]),
         byteorder=reply["byteorder"],
-        machine=reply["machine"],
-        runtime=reply["runtime"],
+        machine=visible(reply["machine"]),
+        runtime=visible(reply["runtime"]),
         packages=reply.get("packages", {}),
         ops=tuple(reply.get("ops", ("load",))),
         formats=tuple(reply["formats"]) if "formats" in reply else None,
@@ -146,8 +147,7 @@ def read_hello(line: bytes) -> tuple[TesteeInfo, list[Mapping[str, Any]]] | Mapp
     if error := schema_error(reply, name):
         raise MessageError(f"the reply to hello is malformed: {error}")
     if "error" in reply:
-        failure: Mapping[str, str] = reply["error"]
-        return failure
+        return {key: visible(text) for key, text in reply["error"].items()}
     return _info(reply), _samples(reply)
 
 
@@ -165,16 +165,18 @@ def _tensor(entry: Mapping[str, Any], want: str) -> LoadedTensor:
 def _outcome(reply: Mapping[str, Any], want: str) -> Outcome:
     if "outcome" not in reply:
         error = reply["error"]
-        raise MessageError(f"the testee could not carry out the request: {error['type']}: {error['message']}")
+        raise MessageError(
+            f"the testee could not carry out the request: {visible(error['type'])}: {visible(error['message'])}"
+        )
     kind = KINDS[reply["outcome"]]
     if kind in {OutcomeKind.LOADED, OutcomeKind.SAVED}:
         return Outcome(kind, tensors=tuple(_tensor(entry, want) for entry in reply.get("tensors", ())))
     if kind is not OutcomeKind.REJECTED:
-        return Outcome(kind, message=reply["reason"])
+        return Outcome(kind, message=visible(reply["reason"]))
     error = reply["error"]
     if error["type"] == "MemoryError":
-        return Outcome(OutcomeKind.OUT_OF_MEMORY, error_type="MemoryError", message=error["message"])
-    return Outcome(kind, error_type=error["type"], message=error["message"])
+        return Outcome(OutcomeKind.OUT_OF_MEMORY, error_type="MemoryError", message=visible(error["message"]))
+    return Outcome(kind, error_type=visible(error["type"]), message=visible(error["message"]))
 
 
 def _read(

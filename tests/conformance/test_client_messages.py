@@ -48,6 +48,22 @@ def test_the_protocols_own_examples_are_messages():
         assert schema_error(message, name) == "", message
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("\x1b[2Jgone", r"\x1b[2Jgone"),
+        ("a\x00b\x7f\x9b", r"a\x00b\x7f\x9b"),
+        ("\u202ecba", r"\u202ecba"),
+        ("\ud800", r"\ud800"),
+        ("größer, 大\n\tbold", "größer, 大\n\tbold"),
+    ],
+)
+def test_what_a_testee_says_cannot_steer_the_terminal(said, shown):
+    reply = {"id": "v1", "outcome": "rejected", "error": {"type": said, "message": said}}
+    outcome, _ = read_load(encode(reply), "v1", "sha256")
+    assert (outcome.error_type, outcome.message) == (shown, shown)
+
+
 values = st.recursive(
     st.none()
     | st.booleans()

@@ -358,3 +358,9 @@ def test_a_testee_may_declare_what_it_reads():
     with _liar("limited") as process:
         info = process.hello()
     assert (info.formats, info.dtypes) == (("safetensors",), ("float32",))
+
+
+def test_standard_error_cannot_steer_the_terminal(tmp_path):
+    (tmp_path / "colourful.py").write_text("import sys\nsys.stderr.write('\\x1b[31mred')\nsys.exit(3)\n")
+    with pytest.raises(TesteeStartError, match=r"\\x1b\[31mred"):
+        TesteeProcess(program_testee(f"{sys.executable} {tmp_path / 'colourful.py'}", None), LIMITS).hello()
