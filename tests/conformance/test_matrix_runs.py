@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,18 +21,14 @@ from endianproof.conformance.matrix import MatrixError
 from endianproof.conformance.matrix._session import Cells
 
 COMMAND = [sys.executable, "-m", "endianproof.conformance.cli", "matrix"]
+LOADERS = Path(__file__).parent / "loaders"
 SCHEMAS = files("endianproof.conformance") / "schemas"
 
 # right: a loader that is; wrong: swaps bfloat16; meets: waits until the other cell is under way, too.
 MYPKG = """
 import os, pathlib, time
 from endianproof.reference import load as right
-
-class Swapped:
-    def __init__(self, tensor):
-        self.dtype, self.shape = tensor.dtype, tensor.shape
-        data = bytes(tensor.canonical)
-        self.canonical = bytes(data[i ^ 1] for i in range(len(data)))
+from swapping import Swapped
 
 def wrong(path):
     return {name: Swapped(one) if one.dtype == "bfloat16" else one for name, one in right(path).items()}
@@ -68,6 +65,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mypkg.py").write_text(MYPKG)
+    shutil.copy(LOADERS / "swapping.py", tmp_path)
     (tmp_path / "known.yaml").write_text(BASELINE)
     return tmp_path
 
@@ -183,7 +181,7 @@ def test_what_failed_is_kept_too_and_run_again_when_that_is_asked_for(project):
     kept = run("--resume")
     assert kept.returncode == 1
     assert "0 cells to run, 2 kept" in kept.stdout
-    (project / "mypkg.py").write_text(MYPKG.replace("i ^ 1", "i"))
+    (project / "mypkg.py").write_text(MYPKG.replace("Swapped(one) if", "one if"))
     mended = run("--failed")
     assert mended.returncode == 0
     assert "1 cell to run, 1 kept" in mended.stdout

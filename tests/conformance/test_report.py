@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -14,17 +15,14 @@ import pytest
 
 pytest_plugins = ["pytester"]
 
+LOADERS = Path(__file__).parent / "loaders"
+
 FEW = [f"safetensors::st-{name}" for name in ("plain", "dtype-bfloat16", "dtype-float32", "trailing-byte")]
 
 # Reads what is valid, and swaps bfloat16 however the machine is.
 MYPKG = """
 from endianproof.reference import load as right
-
-class Swapped:
-    def __init__(self, tensor):
-        self.dtype, self.shape = tensor.dtype, tensor.shape
-        data = bytes(tensor.canonical)
-        self.canonical = bytes(data[i ^ 1] for i in range(len(data)))
+from swapping import Swapped
 
 def load(path):
     found = right(path)
@@ -38,6 +36,7 @@ def load(path):
 def run(pytester, monkeypatch):
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     pytester.makepyfile(mypkg=MYPKG)
+    shutil.copy(LOADERS / "swapping.py", pytester.path)
 
     def run(*args):
         options = ("-p", "no:randomly", "--loader=mypkg.load", "--report=run.json")
