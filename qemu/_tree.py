@@ -95,7 +95,17 @@ def finish_tree(tree: Path) -> None:
     _hide_library_cache(tree)
 
 
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.lstat()
+    except FileNotFoundError:
+        return None
+
+
 def tree_bytes(tree: Path) -> int:
-    """Return the bytes that a tree takes on disk; a file with several names counts once."""
-    found = [path.lstat() for path in (tree, *_entries(tree))]
+    """Return the bytes that a tree takes on disk; a file with several names counts once.
+
+    Files may come and go meanwhile: apt renames what it has downloaded.
+    """
+    found = filter(None, map(_status, (tree, *_entries(tree))))
     return sum({(one.st_dev, one.st_ino): one.st_blocks * 512 for one in found}.values())

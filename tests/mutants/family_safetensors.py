@@ -305,6 +305,7 @@ NAMES = (
             "pair for pair in parsed.pairs if pair[0] != metadata_key]",
             "pair for pair in parsed.pairs if pair[0] != metadata_key and isinstance(pair[1], _Object)]",
         ),
+        bugs=["stsw-header"],
     ),
     _mutant(
         "metadata-required",
@@ -382,6 +383,17 @@ ENTRIES = (
             "    good = [",
             "    items = [item % 2**64 if isinstance(item, int) else item for item in items]\n    good = [",
         ),
+    ),
+    _mutant(
+        "sizes-modulo-2-32",
+        "sizes lose what is above their lower 32 bits",
+        ACCEPTED,
+        "ST-OFF-03",
+        (
+            "    good = [",
+            "    items = [item % 2**32 if isinstance(item, int) else item for item in items]\n    good = [",
+        ),
+        bugs=["mlx-shapes"],
     ),
     _mutant(
         "shape-number",
@@ -489,6 +501,7 @@ OFFSETS = (
         ACCEPTED,
         "ST-OFF-01",
         ("if begin != previous:", "if begin < previous:"),
+        bugs=["readers-of-safetensors"],
     ),
     _mutant(
         "trailing-bytes-allowed",
@@ -508,6 +521,7 @@ OFFSETS = (
             "Storage(buffer[begin:end],",
             'Storage(memoryview(bytes(buffer[begin:end]).ljust(min(end - begin, 1 << 16), b"\\0")),',
         ),
+        bugs=["unifiedefficientloader-truncated"],
     ),
     _mutant(
         "size-unchecked",

@@ -44,7 +44,7 @@ BYTE_ORDER = (
         UNSWAPPED,
         "PT-END-02",
         (READER, "byte_order = _byte_order(archive)", 'byte_order = "little"'),
-        bugs=["OBSERVED-TG-2"],
+        bugs=["OBSERVED-TG-2", "torch-zip-byteorder"],
     ),
     _mutant(
         "byteorder-absent-native",
@@ -169,6 +169,7 @@ RECORDS = (
         (ZIP, "if not self.deflated:\n            return self.stored", "return self.stored"),
         (ZIP, "if crc != self.crc32:", "if False:"),
         (READER, "if record.size != needed:", "if False:"),
+        bugs=["torch-mmap-records"],
     ),
     _mutant(
         "compressed-refused",

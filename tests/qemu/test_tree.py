@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from endianproof.qemu._tree import finish_tree, tree_bytes
+from endianproof.qemu._tree import _entries, finish_tree, tree_bytes
 
 
 @pytest.fixture
@@ -76,3 +76,10 @@ def test_a_trees_size_counts_a_file_with_two_names_once(tmp_path):
     os.link(tmp_path / "one", tmp_path / "two")
     assert before >= 100_000
     assert tree_bytes(tmp_path) == before
+
+
+def test_a_file_that_goes_meanwhile_takes_nothing(tree, monkeypatch):
+    before = tree_bytes(tree)
+    gone = tree / "var" / "lib" / "apt" / "gone.deb"
+    monkeypatch.setattr("endianproof.qemu._tree._entries", lambda _: [*_entries(tree), gone])
+    assert tree_bytes(tree) == before
