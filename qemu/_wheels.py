@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shutil
 import sys
 import sysconfig
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from packaging.version import Version
 from endianproof.qemu._error import GuestError
 from endianproof.qemu._process import run
 from endianproof.qemu._source import copy_source
+from endianproof.qemu._store import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -206,9 +208,18 @@ def unpack_wheels(
 ) -> dict[str, str]:
     """Unpack wheels into a folder, from the package index or from the folder `wheels` alone.
 
-    Returns what is in the folder: versions by distribution name. Raises GuestError.
+    Into a folder of its own first: pip does not add to a package that is in its target already, and two
+    distributions may share one (mlx and mlx-cpu, google). Returns what is in `folder` then: versions by name.
+    Raises GuestError, OSError.
     """
     source = () if wheels is None else ("--no-index", f"--find-links={wheels}")
-    _pip(("install", f"--target={folder}", "--no-compile", *source), requirements, where, keep_open)
+    fresh = folder.with_name(f"{folder.name}.new")
+    remove_tree(fresh)
+    try:
+        _pip(("install", f"--target={fresh}", "--no-compile", *source), requirements, where, keep_open)
+        if fresh.is_dir():
+            shutil.copytree(fresh, folder, symlinks=True, copy_function=shutil.move, dirs_exist_ok=True)
+    finally:
+        remove_tree(fresh)
     found = metadata.distributions(path=[str(folder)])
     return {distribution.metadata["Name"]: distribution.version for distribution in found}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from endianproof.conformance.rendered._blocks import Heading, Page, Table, Text
@@ -33,9 +35,24 @@ _HAD = {
     "source": "has to compile it",
 }
 
+_MACHINES = (("x86-64", attrgetter("x86_64")), ("s390x", attrgetter("s390x")))
+
 
 def _place(machine: str, place: Availability) -> str:
-    return f"{machine} {_HAD[place.by]}." if place.by else f"{machine} does not have it: {place.why}"
+    return f"{machine} {_HAD[place.by]}." if place.by else f"{machine} does not have it: {place.why}."
+
+
+def _places(ours: Sequence[NamedTestee]) -> Iterator[Text]:
+    """Where the library can be had: a sentence for each machine, then what holds for some of its entries only."""
+    usual, others = [], []
+    for machine, of in _MACHINES:
+        where = {one.name: _place(machine, of(one)) for one in ours}
+        ((most, _), *fewer) = Counter(where.values()).most_common()
+        usual.append(most)
+        others += [(other, [name for name in where if where[name] == other]) for other, _ in fewer]
+    yield Text(" ".join(usual))
+    for other, names in others:
+        yield Text(f"{', '.join(f'`{name}`' for name in names)}: {other}")
 
 
 def _arguments(testee: NamedTestee) -> str:
@@ -55,8 +72,7 @@ def _library(ours: Sequence[NamedTestee]) -> Iterator[Block]:
         for one in ours
     )
     yield Table(("option", "formats", "is given", "needs"), rows)
-    places = [_place(*pair) for one in ours for pair in (("x86-64", one.x86_64), ("s390x", one.s390x))]
-    yield Text(" ".join(dict.fromkeys(places)))
+    yield from _places(ours)
     for note in dict.fromkeys(one.note for one in ours if one.note):
         whose = ", ".join(f"`{one.name}`" for one in ours if one.note == note)
         yield Text(f"{whose}: {note}", "Note")

@@ -6,6 +6,7 @@ The outputs are pip's own; pip itself is not run.
 from __future__ import annotations
 
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -187,3 +188,28 @@ def test_a_build_that_fails_says_why_in_the_builds_own_last_words(pip, tmp_path,
     ) as caught:
         build_wheel(project, tmp_path / "wheels")
     assert f"pip wheel --no-deps {project}" in caught.value.hint
+
+
+def wheel_of(folder, name, module):
+    """A wheel with one module of the package `shared`, which other wheels add to."""
+    info = f"{name}-1.0.dist-info"
+    files = {
+        f"shared/{module}.py": "",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    listed = "".join(f"{path},,\n" for path in (*files, f"{info}/RECORD"))
+    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as archive:
+        for path, text in {**files, f"{info}/RECORD": listed}.items():
+            archive.writestr(path, text)
+
+
+def test_distributions_that_share_a_package_are_joined(tmp_path):
+    wheels, target = tmp_path / "wheels", tmp_path / "target"
+    wheels.mkdir()
+    for name, module in (("one", "a"), ("other", "b")):
+        wheel_of(wheels, name, module)
+        found = unpack_wheels([f"{name}==1.0"], target, host_platform(), wheels=wheels)
+    assert found == {"one": "1.0", "other": "1.0"}
+    assert sorted(path.name for path in (target / "shared").iterdir()) == ["a.py", "b.py"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["target", "wheels"]
