@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +23,9 @@ __all__ = ["command"]
 
 NAMES_A_TESTEE = ("--loader", "--saver", "--testee")
 ONE_FILE = ("--report", "--junit-xml", "--junitxml")  # which a second testee would write over, or could not write
-INTERRUPTED = 2
+# Exit codes of a run that was ended from outside: pytest's own, and those of one that a signal killed.
+ENDED = {2, *(128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))}
+PASSED_ON = (signal.SIGTERM, signal.SIGHUP)
 
 # By its entry point's name: so pytest finds the plugin even where plugins are not loaded by themselves, and knows
 # it for the same where they are. In a process of its own, where pytest imports the plugin first: here it is
@@ -68,13 +71,31 @@ def _names(arguments: Sequence[str]) -> list[str]:
     return names
 
 
+def _run_one(argv: Sequence[str]) -> int:
+    """The exit code of one run, as a shell has it: 128 and more for one that a signal killed.
+
+    A signal ends the run in its own way, and then this. A terminal's Ctrl-C reaches the run by itself; what is
+    sent to this process alone is passed on.
+    """
+    process = subprocess.Popen(argv)
+    heeded = [number for number in PASSED_ON if signal.getsignal(number) is signal.SIG_DFL]
+    before = {number: signal.signal(number, lambda sent, _: process.send_signal(sent)) for number in heeded}
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, lambda _sent, _frame: None)
+    try:
+        code = process.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return code if code >= 0 else 128 - code
+
+
 def _run_each(names: Sequence[str], arguments: Sequence[str]) -> int:
     """Run pytest once for each, one after another; the exit code is the worst."""
     codes: list[int] = []
     for name in names:
         click.secho(f"endianproof: {name}, {len(codes) + 1} of {len(names)}", bold=True, err=True)
-        codes.append(subprocess.run([*PYTEST, f"--testee={name}", *arguments], check=False).returncode)
-        if codes[-1] == INTERRUPTED:
+        codes.append(_run_one([*PYTEST, f"--testee={name}", *arguments]))
+        if codes[-1] in ENDED:
             break
     return max(codes)
 

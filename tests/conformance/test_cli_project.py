@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -18,6 +20,13 @@ def load(path):
     return right(path)
 def swaps(path):
     return {}
+def aborts(path):
+    import os
+    os.abort()
+def waits(path):
+    import pathlib, time
+    pathlib.Path("waiting").touch()
+    time.sleep(600)
 """
 
 
@@ -186,6 +195,47 @@ def test_run_tests_every_testee_of_the_settings_and_ends_with_the_worst_code(her
     told = [line for line in done.stderr.splitlines() if line.startswith("endianproof: ")]
     assert told == ["endianproof: good, 1 of 3", "endianproof: bad, 2 of 3", "endianproof: last, 3 of 3"]
     assert done.stdout.count(" passed") >= 2
+
+
+def test_run_does_not_end_well_where_a_run_was_killed(here):
+    (here / "pyproject.toml").write_text(
+        """
+        [tool.endianproof]
+        formats = ["torch-tar"]
+        [tool.endianproof.testees.good]
+        loader = "mypkg.load"
+        [tool.endianproof.testees.dead]
+        loader = "mypkg.aborts"
+        """
+    )
+    done = command("run", "-q", "-k", "dtype-float32", "--in-process")
+    assert "endianproof: dead, 2 of 2" in done.stderr
+    assert done.returncode == 128 + signal.SIGABRT
+
+
+@pytest.mark.parametrize(
+    ("number", "send"), [(signal.SIGINT, os.killpg), (signal.SIGTERM, os.kill)], ids=["Ctrl-C", "terminated"]
+)
+def test_run_of_several_that_is_ended_ends_its_pytest_in_its_own_way(here, number, send):
+    (here / "pyproject.toml").write_text(
+        """
+        [tool.endianproof.testees.first]
+        loader = "mypkg.waits"
+        [tool.endianproof.testees.second]
+        loader = "mypkg.load"
+        """
+    )
+    argv = [sys.executable, "-m", "endianproof", "run", "--format=torch-tar", "-k", "dtype-float32"]
+    process = subprocess.Popen(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    while not (here / "waiting").exists():
+        assert process.poll() is None, process.stdout.read()
+    send(process.pid, number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2, output
+    assert "! KeyboardInterrupt" in output  # pytest was not killed: it says what ended it
+    assert "second, 2 of 2" not in output
 
 
 def test_run_tests_the_one_testee_of_the_settings(here):
