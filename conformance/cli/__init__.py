@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from endianproof import __version__
+from endianproof.conformance.signals import see_how_processes_end
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,3 +89,4 @@ def main() -> None:
 
     The tests themselves are run by pytest: pytest --loader=mypkg.load
     """
+    see_how_processes_end()

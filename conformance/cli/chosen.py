@@ -132,12 +132,14 @@ def _end(number: int, _frame: object) -> NoReturn:
 @contextlib.contextmanager
 def clean_end() -> Iterator[None]:
     """End the testee with this process, also by a signal; Ctrl-C has an exit code of its own."""
-    before = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    heeded = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) is signal.SIG_DFL]
+    for number in heeded:  # under nohup SIGHUP is ignored, and stays so
+        signal.signal(number, _end)
     try:
         yield
     except KeyboardInterrupt:
         click.echo("interrupted", err=True)
         sys.exit(INTERRUPTED)
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number in heeded:
+            signal.signal(number, signal.SIG_DFL)

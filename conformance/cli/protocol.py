@@ -10,6 +10,7 @@ import click
 
 from endianproof.conformance.checking import check as talk_to
 from endianproof.conformance.checking import lines
+from endianproof.conformance.cli.chosen import clean_end
 from endianproof.conformance.launch import TesteeStartError, program_testee
 from endianproof.conformance.limits import Limits
 from endianproof.conformance.malformed import PROTOCOL_SCHEMA
@@ -59,9 +60,10 @@ def _guest(name: str | None) -> Guest | None:
 def check(testee: str, guest_name: str | None) -> None:
     """Talk to a testee, in good requests and bad ones; exit code 1 where it leaves the protocol."""
     try:
-        system = _guest(guest_name)
-        order = sys.byteorder if system is None else str(system.facts()["byteorder"])
-        found = talk_to(program_testee(testee, system), order, Limits())
+        with clean_end():
+            system = _guest(guest_name)
+            order = sys.byteorder if system is None else str(system.facts()["byteorder"])
+            found = talk_to(program_testee(testee, system), order, Limits())
     except (GuestError, TesteeStartError) as error:
         raise _Failure(error) from error
     for line in lines(found):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from endianproof.vectors import load_vectors
@@ -165,3 +168,13 @@ def test_workers_of_xdist_share_the_vectors_and_one_summary_comes_out(run):
         ]
     )
     result.stdout.fnmatch_lines(["     1  elements were swapped although *", "        st-dtype-bfloat16"])
+
+
+def test_ignored_ends_of_processes_are_seen(run, pytester):
+    """Who starts pytest may have ignored SIGCHLD; the system then keeps to itself how a testee ended."""
+    command = ["pytest", "-p", "no:randomly", "--loader=mypkg.crashes", *ids(*FEW)]
+    ignoring = ["bash", "-c", 'trap "" CHLD; exec "$0" -m "$@"', sys.executable, *command]
+    done = subprocess.run(ignoring, cwd=pytester.path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "the loader crashed: killed by SIGABRT" in done.stdout
+    assert "1 failed, 2 passed" in done.stdout

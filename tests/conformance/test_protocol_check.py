@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -175,3 +179,18 @@ def test_what_cannot_be_started_is_a_users_mistake(arguments, said):
     result = run("check", *arguments)
     assert result.exit_code == 2
     assert said in result.output
+
+
+def test_a_check_that_is_terminated_ends_its_testee(tmp_path):
+    marker = tmp_path / "pid"
+    code = f"import os, pathlib, time; pathlib.Path({str(marker)!r}).write_text(str(os.getpid())); time.sleep(600)"
+    testee = shlex.join([sys.executable, "-c", code])
+    argv = [sys.executable, "-m", "endianproof.conformance.cli", "protocol", "check", f"--testee={testee}"]
+    process = subprocess.Popen(argv)
+    while not marker.exists() or not marker.read_text():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(marker.read_text()), 0)

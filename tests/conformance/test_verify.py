@@ -413,6 +413,17 @@ def test_a_terminated_run_ends_its_testee(model, tmp_path):
         os.kill(testee, 0)
 
 
+def test_nohup_keeps_its_word():
+    code = (
+        "import os, signal\n"
+        "from endianproof.conformance.cli.chosen import clean_end\n"
+        "with clean_end():\n    os.kill(os.getpid(), signal.SIGHUP)\n"
+        "os.kill(os.getpid(), signal.SIGHUP)\n"
+    )
+    ignoring = ["bash", "-c", 'trap "" HUP; exec "$0" -c "$1"', sys.executable, code]
+    assert subprocess.run(ignoring, check=False).returncode == 0
+
+
 @pytest.mark.parametrize(
     "vector", ["st-dtype-float4-e2m1fn", "st-dtype-complex64", "pt-transposed-bfloat16-big", "st-all-bfloat16"]
 )
