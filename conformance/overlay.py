@@ -3,6 +3,7 @@
     ROOT/overlays/PLATFORM/KEY.json     which folder a request led to, and when
     ROOT/overlays/PLATFORM/NAME-VERSION.../   what was unpacked; never changed afterwards
     ROOT/overlays/PLATFORM.lock         held while something is unpacked
+    ROOT/overlays/PLATFORM.use          held, shared, by whoever has a testee with some of them
 
 An exact version is asked for once and kept. A range can mean another version tomorrow, so the index is asked
 again after a day; the older folder stays, because another run may be using it. A project or a wheel given by its
@@ -33,6 +34,7 @@ from endianproof.qemu import (
     fetch_source,
     remove_tree,
     unpack_wheels,
+    use,
 )
 
 if TYPE_CHECKING:
@@ -142,6 +144,15 @@ def _obtain(request: Request, progress: Callable[[str], None]) -> Path:
             raise
 
 
+def _keep(request: Request) -> None:
+    """Keep what is there for as long as this process lives: without it a testee would import other versions."""
+    request.folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        use(request.folder)
+    except BlockingIOError:
+        raise OverlayError("another process removes the packages that were fetched", "run it again") from None
+
+
 def overlay(
     requirements: Sequence[str], guest: Guest | None, progress: Callable[[str], None], *, builds: bool = False
 ) -> Path | None:
@@ -157,6 +168,7 @@ def overlay(
     try:
         with tempfile.TemporaryDirectory(prefix="endianproof-wheels-") as made:
             request = request_of(requirements, guest, Path(made), progress, builds=builds)
+            _keep(request)
             before = _remembered(request)
             return before[0] if before and request.exact else _obtain(request, progress)
     except GuestError as error:

@@ -16,7 +16,7 @@ from endianproof.qemu._manage import install, leavings, other_trees, prune, remo
 from endianproof.qemu._project import project_file
 from endianproof.qemu._sdist import fetch_source
 from endianproof.qemu._source import copy_source
-from endianproof.qemu._store import cache_root, exclusive, last_use, remove_tree
+from endianproof.qemu._store import cache_root, exclusive, last_use, remove_tree, use
 from endianproof.qemu._tools import missing_tools
 from endianproof.qemu._tree import tree_bytes
 from endianproof.qemu._way import ways
@@ -50,5 +50,6 @@ __all__ = [
     "remove_tree",
     "tree_bytes",
     "unpack_wheels",
+    "use",
     "ways",
 ]

@@ -97,8 +97,18 @@ def _in_the_making(path: Path) -> bool:
 
 
 def leavings() -> tuple[Path, ...]:
-    """What can be had again: packages that guests were made of, that were put in front, that guests built."""
-    return tuple(sorted(path for name in LEAVINGS for path in (cache_root() / name).glob("*/")))
+    """What can be had again: packages that guests were made of, that were put in front, that guests built.
+
+    What another process makes or uses just now is not among them.
+    """
+    found = (path for name in LEAVINGS for path in (cache_root() / name).glob("*/"))
+    return tuple(sorted(path for path in found if not (is_held(_lock(path)) or is_used(path))))
+
+
+def _lock(leaving: Path) -> Path:
+    """What is held by whoever fills it: of downloads, the set-up of their guest."""
+    folder = _trees() if leaving.parent.name == "downloads" else leaving.parent
+    return folder / f"{leaving.name}.lock"
 
 
 def prune(folders: Sequence[Path]) -> int:

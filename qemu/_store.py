@@ -3,6 +3,7 @@
     ROOT/guests/NAME-DIGEST/     a finished tree: it got this name, by one rename, when it was complete
     ROOT/guests/NAME.partial/    a tree in the making, or what a killed set-up left
     ROOT/guests/NAME-DIGEST.use  held, shared, by whoever runs something in that tree; its time is the last use
+                                 (so is ROOT/overlays/PLATFORM.use, for what --with puts in front)
     ROOT/guests/NAME.lock        held by whoever makes or removes it
     ROOT/guests/NAME.added.json  what was installed into it
     ROOT/downloads/NAME/         packages and their lists, which the next set-up needs not download
@@ -76,11 +77,13 @@ def exclusive(lock: Path, waiting: Callable[[str], None]) -> Iterator[int]:
 
 def is_held(lock: Path) -> bool:
     """Whether another process holds a lock file just now. Raises OSError."""
-    with lock.open("a", encoding="utf-8") as file:
-        try:
+    try:
+        with lock.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
     return False
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 import threading
 import time
 import zipfile
@@ -15,7 +17,8 @@ import pytest
 from endianproof.conformance import overlay as overlay_module
 from endianproof.conformance import packages as packages_module
 from endianproof.conformance.overlay import RANGE_SECONDS, OverlayError, overlay
-from endianproof.qemu import GuestError, WheelPlatform
+from endianproof.qemu import GuestError, WheelPlatform, leavings
+from endianproof.qemu._store import _used
 
 NO_NETWORK = GuestError("no network", "connect", kind="network")
 
@@ -90,6 +93,19 @@ def test_an_exact_version_is_fetched_once(index):
     assert "fetching safetensors==0.4.2 for Python" in said[0]
 
 
+@pytest.mark.parametrize("fetched_before", [False, True])
+def test_what_another_run_has_in_front_is_not_pruned(index, tmp_path, fetched_before):
+    if fetched_before:
+        before = overlay(["safetensors==0.4.2"], None, ignore)
+        os.close(_used(before.parent))  # as if that process had ended
+        _used.cache_clear()
+    folder = overlay(["safetensors==0.4.2"], None, ignore)
+    look = "import endianproof.qemu as qemu; print(*qemu.leavings())"
+    others = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout
+    assert others == "\n"
+    assert leavings() == (folder.parent,)  # nobody else uses it
+
+
 def test_host_and_guest_have_folders_of_their_own(index):
     host = overlay(["safetensors==0.4.2"], None, ignore)
     guest = overlay(["safetensors==0.4.2"], FakeGuest(), ignore)
@@ -131,9 +147,8 @@ def test_a_failure_leaves_nothing_half_made(index, tmp_path):
     index.failure = NO_NETWORK
     error = refused("safetensors==0.4.2")
     assert (str(error), error.hint) == ("no network", "connect")
-    assert [path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()] == [
-        path.name for path in (tmp_path / "cache").rglob("*.lock")
-    ]
+    left = [path.suffix for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    assert sorted(left) == [".lock", ".use"]
     index.failure = None
     assert overlay(["safetensors==0.4.2"], None, ignore).is_dir()
 

@@ -209,3 +209,16 @@ def test_downloads_and_overlays_are_what_can_be_fetched_again(cache):
     for name in ("downloads/trixie", "overlays/cp311", "guests/sid-0"):
         (cache / name).mkdir(parents=True)
     assert [path.name for path in leavings()] == ["trixie", "cp311"]
+
+
+@pytest.mark.parametrize(
+    ("leaving", "lock"),
+    [("downloads/sid", "guests/sid"), ("built/cp313", "built/cp313"), ("overlays/cp313", "overlays/cp313")],
+)
+def test_what_another_process_fills_is_no_leaving(cache, leaving, lock):
+    (cache / leaving).mkdir(parents=True)
+    with exclusive(cache / f"{lock}.lock", ignore):
+        assert leavings() == ()
+    assert leavings() == (cache / leaving,)
+    (cache / f"{lock}.lock").unlink()
+    assert leavings() == (cache / leaving,)
