@@ -47,6 +47,19 @@ def _place(path: Path | None) -> None:
         raise click.UsageError(f"--report: {why}")
 
 
+class _CannotError(click.ClickException):
+    """A report that could not be written, when all was found out."""
+
+    exit_code = CANNOT
+
+
+def _write(path: Path, found: dict[str, Any]) -> None:
+    try:
+        write_new(path, json.dumps(found, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise _CannotError(f"--report: {path} cannot be written: {error.strerror}") from error
+
+
 def _fingerprint(path: Path | None) -> Fingerprint | None:
     try:
         return None if path is None else read_fingerprint(path)
@@ -128,5 +141,5 @@ def command(names: tuple[Path, ...], against: Path | None, report: Path | None, 
                 "with": list(chosen.requirements),
                 "against": known.sha256 if known else None,
             }
-            write_new(report, json.dumps(record(verdicts, info, asked), ensure_ascii=False) + "\n")
+            _write(report, record(verdicts, info, asked))
     sys.exit(_exit_code(verdicts))

@@ -1,4 +1,7 @@
-"""Files that are written whole or not at all: for the rooms that write any, which do not all know each other."""
+"""Files that are written whole or not at all: for the rooms that write any, which do not all know each other.
+
+Text is UTF-8. Half a surrogate pair, which a testee can say and UTF-8 cannot, is written as JSON escapes it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ def _scratch(target: Path, text: str) -> Path:
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".new")
     scratch = Path(name)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as stream:
             stream.write(text)
         scratch.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o644)
     except BaseException:  # whatever happens, no half-made file stays
@@ -44,6 +47,17 @@ def write_new(path: Path, text: str) -> None:
     """Write a file where there is none. Raises FileExistsError where there is one, OSError."""
     scratch = _scratch(path, text)
     try:
-        os.link(scratch, path)
+        _name(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def _name(scratch: Path, path: Path) -> None:
+    """Give the file its name, if nothing has it."""
+    try:
+        os.link(scratch, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links: FAT, and what virtual machines share with their host
+        path.touch(exist_ok=False)
+        scratch.replace(path)

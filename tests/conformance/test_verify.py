@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -328,6 +329,17 @@ def test_the_report_is_a_new_file_of_its_schema(model, tmp_path):
     jsonschema.validate(record, json.loads((SCHEMAS / "verify-1.schema.json").read_text()))
     assert [one["state"] for one in record["files"]] == ["different"]
     assert record["files"][0]["findings"][0]["diagnosis"] == "swapped-needlessly"
+
+
+def test_a_report_that_could_not_be_written_is_told_after_the_verdict(model, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("endianproof.conformance.cli.verify.write_new", full)
+    code, text = by("right", model, f"--report={tmp_path / 'report.json'}")
+    assert code == 2
+    assert "same: 2 tensors" in text
+    assert text.endswith("report.json cannot be written: No space left on device\n")
 
 
 ADAPTER = """
