@@ -128,10 +128,10 @@ def _info(reply: Mapping[str, Any]) -> TesteeInfo:
         byteorder=reply["byteorder"],
         machine=visible(reply["machine"]),
         runtime=visible(reply["runtime"]),
-        packages=reply.get("packages", {}),
+        packages={visible(name): visible(version) for name, version in reply.get("packages", {}).items()},
         ops=tuple(reply.get("ops", ("load",))),
-        formats=tuple(reply["formats"]) if "formats" in reply else None,
-        dtypes=tuple(reply["dtypes"]) if "dtypes" in reply else None,
+        formats=tuple(map(visible, reply["formats"])) if "formats" in reply else None,
+        dtypes=tuple(map(visible, reply["dtypes"])) if "dtypes" in reply else None,
     )
 
 

@@ -6,6 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from endianproof.conformance.checking.talk import quoted
+from endianproof.conformance.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,11 @@ def _result(result: Result) -> Iterator[str]:
 
 
 def lines(checked: Checked) -> Iterator[str]:
-    """Every step, then how many were wrong."""
+    """Every step, then how many were wrong. What the testee said is in it, and cannot steer the terminal."""
+    return map(visible, _lines(checked))
+
+
+def _lines(checked: Checked) -> Iterator[str]:
     hello = checked.hello
     if hello:
         what = " ".join(filter(None, (hello["name"], hello["version"])))

@@ -64,6 +64,15 @@ def test_what_a_testee_says_cannot_steer_the_terminal(said, shown):
     assert (outcome.error_type, outcome.message) == (shown, shown)
 
 
+def test_what_a_testee_says_of_itself_cannot_steer_the_terminal():
+    odd = "a\x1b[2J\ud800"
+    hello = {"protocol": 1, "name": odd, "version": odd, "byteorder": "big", "machine": odd, "runtime": odd}
+    info, _ = read_hello(encode({**hello, "packages": {odd: odd}, "formats": [odd], "dtypes": [odd]}))
+    shown = r"a\x1b[2J\ud800"
+    assert (info.name, info.version, info.machine, info.runtime) == (shown,) * 4
+    assert (info.packages, info.formats, info.dtypes) == ({shown: shown}, (shown,), (shown,))
+
+
 values = st.recursive(
     st.none()
     | st.booleans()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
@@ -149,6 +150,20 @@ def test_the_last_words_on_standard_error_are_shown_and_change_nothing():
     *_, errors, total = lines(checked("complains"))
     assert errors.endswith("ends: warning: tensors are deprecated")
     assert total == "17 steps tried: 0 wrong, 17 right; 2 not tried"
+
+
+def test_what_a_testee_says_cannot_steer_the_terminal(tmp_path, monkeypatch):
+    monkeypatch.setattr(steps_module, "END_SECONDS", 0.1)
+    program = tmp_path / "colourful.py"
+    hello = {"protocol": 1, "name": "\x1b[2J\ud800", "version": "", "byteorder": sys.byteorder, "machine": "m"}
+    said = (json.dumps(hello | {"runtime": "r"}), "\x1b[31mred")
+    program.write_text(f"import sys\nfor line, reply in zip(sys.stdin, {said!r}):\n    print(reply, flush=True)\n")
+    launch = program_testee(shlex.join([sys.executable, str(program)]), None)
+    text = "\n".join(lines(check(launch, sys.byteorder, HASTE)))
+    assert text.startswith(r"\x1b[2J\ud800, r, m, ")
+    assert r"no JSON: \x1b[31mred" in text
+    assert text.isascii()
+    assert "\x1b" not in text
 
 
 def run(*arguments):
