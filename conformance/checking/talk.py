@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -75,9 +77,13 @@ class Talk:
             raise refused(self._launch, error) from error
 
     def ready(self) -> None:
-        """Have a process that answers: the one there is, or a new one that has introduced itself."""
+        """Have a process that answers: the one there is, or a new one that has introduced itself.
+
+        Raises WrongError where the one there was has exited: sooner or later, a request would be lost to that.
+        """
         if self._child is not None and self._child.has_exited():
             self.end()
+            raise WrongError("the process exited after its last reply", "it waits for the next request", LIVE)
         if self._child is None:
             self.fresh()
             self.line(HELLO)
@@ -118,18 +124,22 @@ class Talk:
     def _is_buffered(self, line: bytes) -> bool:
         """Whether a testee that did not answer does so when no more requests can come."""
         before = b"" if line == HELLO else HELLO
-        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-            done = subprocess.run(
-                self._launch.argv,
-                input=before + line,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                cwd=self._launch.cwd,
-                env=dict(self._launch.env),
-                timeout=LAST_WORDS,
-                check=False,
-            )
-            return done.stdout.count(b"\n") > before.count(b"\n")
+        process = subprocess.Popen(
+            self._launch.argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=self._launch.cwd,
+            env=dict(self._launch.env),
+            start_new_session=True,
+        )
+        with process, contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            try:
+                said, _ = process.communicate(before + line, LAST_WORDS)
+                return said.count(b"\n") > before.count(b"\n")
+            finally:
+                if process.returncode is None:  # what it started ends with it
+                    os.killpg(process.pid, signal.SIGKILL)
         return False
 
     def message(self, name: str) -> dict[str, Any]:

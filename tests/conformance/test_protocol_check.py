@@ -101,6 +101,7 @@ WRONG = [
     ("silent-on-op", ["unknown op"], "no reply within 2"),
     ("echoes-protocol", ["other protocol"], "at protocol: found 999, expected 1"),
     ("stops-at-protocol", ["other protocol"], "exited with code 1"),
+    ("leaves", ["still there"], "exited"),
     ("exit-code", ["bye"], "exit code 3"),
     ("ignores-bye", ["bye"], "went on running"),
     ("answers-bye", ["bye"], "an answer: {}"),
@@ -133,9 +134,32 @@ def test_text_that_no_request_asked_for_is_found():
 
 
 def test_every_step_finds_something():
-    assert {steps[0] for _, steps, _ in WRONG} == {step.name for step in STEPS} - {"still there"} | {
-        INTRODUCTION.name
-    }
+    assert {steps[0] for _, steps, _ in WRONG} == {step.name for step in (INTRODUCTION, *STEPS)}
+
+
+def test_nothing_is_left_of_a_testee_that_does_not_answer(tmp_path, monkeypatch):
+    """Not of the process that it may be in: a testee is often a shell script around the program."""
+    monkeypatch.setattr(talk_module, "LAST_WORDS", 0.5)
+    (tmp_path / "pids").mkdir()
+    code = f"import os, time; open(f'{tmp_path}/pids/{{os.getpid()}}', 'w'); time.sleep(600)"
+    script = tmp_path / "adapter"
+    script.write_text(f'#!/bin/sh\n{shlex.join([sys.executable, "-c", code])}\necho "gone"\n')
+    script.chmod(0o755)
+    limits = Limits(start_seconds=1)
+    assert wrong_steps(check(program_testee(str(script), None), sys.byteorder, limits)) == ["hello"]
+    pids = [int(path.name) for path in (tmp_path / "pids").iterdir()]
+    assert len(pids) == 2  # one was asked as usual, one to see whether it writes at its end
+    deadline = time.monotonic() + 10  # killing is asked for at once and done by the kernel a little later
+    while any(map(is_alive, pids)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not any(map(is_alive, pids))
+
+
+def is_alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_what_is_wrong_is_printed_with_what_to_do():

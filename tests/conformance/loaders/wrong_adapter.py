@@ -219,6 +219,8 @@ def serve(line):
         say(spelt(answer(request)))
     elif WAY != "ignores-bye":
         farewell()
+    if WAY == "leaves" and request["op"] == "no-such-op":
+        os._exit(0)
     if WAY == "chats" and request["op"] == "load":
         say("done")
     if WAY == "complains":
