@@ -42,6 +42,7 @@ __all__ = ["FACTS", "set_up"]
 
 FACTS = "endianproof-guest.json"
 ANSWER = "endianproof-facts: "  # modules may print lines of their own
+NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '(?P<name>[^']+)'")
 WARM_UP = Path(__file__).resolve().parent / "_warm_up.py"
 
 FRESH_SECONDS = 7 * 24 * 3600.0
@@ -234,6 +235,11 @@ def _facts(job: _Job, modules: Sequence[str]) -> dict[str, Any]:
     answer = next((line for line in finished.lines if line.startswith(ANSWER)), None)
     if finished.code or answer is None:
         last = finished.lines[-1] if finished.lines else f"exit code {finished.code} and no output"
+        if missing := NO_MODULE.match(last):
+            raise GuestError(
+                f"guest {job.recipe.name} has no module {missing['name']}, which it is to import",
+                "add the package or the wheel that has it to the guest, or take it out of its imports",
+            )
         raise GuestError(
             f"guest {job.recipe.name} was unpacked but does not work: {last}",
             f"the emulator was {job.qemu}; a newer QEMU may help, and so may setting the guest up again",

@@ -82,6 +82,14 @@ def test_a_tree_whose_python_does_not_work_is_no_guest(small, cache, monkeypatch
     assert left_in(cache) == []
 
 
+def test_a_module_that_is_not_there_is_no_fault_of_the_emulators(small, cache, monkeypatch):
+    monkeypatch.setenv("FAKE_QEMU_FAILURE", "Traceback\nModuleNotFoundError: No module named 'nosuch'")
+    with pytest.raises(GuestError, match="guest trixie has no module nosuch, which it is to import") as caught:
+        small.setup(ignore)
+    assert "take it out of its imports" in caught.value.hint
+    assert left_in(cache) == []
+
+
 def test_what_a_killed_set_up_left_is_no_guest_and_is_cleared(small, cache):
     half = cache / "guests" / "trixie.partial"
     (half / "usr").mkdir(parents=True)
