@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.debootstrapped import script_of
 from benchmarks.measure import Command, Sample, sample
 from benchmarks.mirror import mirror
 from endianproof.qemu import cache_root, guest, guests, remove_tree, tree_bytes
@@ -63,7 +64,7 @@ def _set_up(name: str, root: Path) -> Made:
 def _debootstrap(name: str, root: Path) -> Made:
     tree, recipe = root / "debootstrapped", guest(name).recipe
     with mirror(root / "downloads" / name / "archives") as url:
-        argv = ["debootstrap", *MINIMAL, recipe.suite, str(root / "fetched"), url]
+        argv = ["debootstrap", *MINIMAL, recipe.suite, str(root / "fetched"), url, script_of(recipe.suite)]
         subprocess.run(argv, check=True, capture_output=True)
         script = [sys.executable, str(HERE / "debootstrapped.py"), str(tree), recipe.suite, url, *recipe.packages]
         took = sample(Command(f"debootstrap of {name}", script))

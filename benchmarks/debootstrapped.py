@@ -18,7 +18,7 @@ from pathlib import Path
 from endianproof.qemu._started import MAGIC, MASK
 from endianproof.qemu._tools import QEMU
 
-__all__ = ["main"]
+__all__ = ["main", "script_of"]
 
 NEW_MOUNTS, NEW_USERS, NEW_PROCESSES = 0x00020000, 0x10000000, 0x20000000  # <linux/sched.h>
 
@@ -28,6 +28,14 @@ BINFMT_MISC = "/proc/sys/fs/binfmt_misc"
 ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", "HOME": "/root", "container": "lxc"}
 ANY_DATE = ("-oAcquire::Check-Valid-Until=false", "-oAcquire::Check-Date=false")  # as debootstrap itself
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+SCRIPTS = Path("/usr/share/debootstrap/scripts")
+
+
+def script_of(suite: str) -> str:
+    """The script that debootstrap is to use for a suite; sid's for one that is newer than debootstrap itself."""
+    return str(next(path for path in (SCRIPTS / suite, SCRIPTS / "sid") if path.exists()))
 
 
 def _run(*argv: str) -> None:
@@ -62,7 +70,7 @@ def _have_the_kernel_emulate() -> None:
 
 
 def _make(folder: str, suite: str, mirror: str, packages: list[str]) -> None:
-    _run("debootstrap", "--foreign", "--arch=s390x", "--variant=minbase", suite, folder, mirror)
+    _run("debootstrap", "--foreign", "--arch=s390x", "--variant=minbase", suite, folder, mirror, script_of(suite))
     _run("chroot", folder, "/debootstrap/debootstrap", "--second-stage")
     Path(folder, "etc/apt/sources.list").write_text(f"deb {mirror} {suite} main\n", encoding="ascii")
     _run("chroot", folder, "apt-get", "update", *ANY_DATE)
