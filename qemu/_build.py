@@ -26,7 +26,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from endianproof.qemu._compiling import failed_build
-from endianproof.qemu._dependencies import add_needs, versions_of
+from endianproof.qemu._dependencies import add_needs, satisfies, versions_of
 from endianproof.qemu._error import GuestError
 from endianproof.qemu._guest import Guest
 from endianproof.qemu._launch import lend_programs
@@ -146,7 +146,7 @@ def _require(job: _Job, wanted: Iterable[Requirement]) -> None:
         there = {**versions_of(job.platform.paths), **versions_of([str(job.needed)])}.get(name)
         if name in STAND_INS or not _applies(one, job.platform):
             continue
-        if there is not None and one.specifier.contains(there, prereleases=True):
+        if satisfies(there, one):
             continue
         extras[name] = frozenset(one.extras)
         text = f"{one.name}{one.specifier}"

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion
 
 from endianproof.qemu._error import GuestError
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from endianproof.qemu._wheels import WheelPlatform
 
-__all__ = ["Need", "add_needs", "needs", "versions_of"]
+__all__ = ["Need", "add_needs", "needs", "satisfies", "versions_of"]
 
 LEFT_OUT = {"absent", "unbuildable"}
 
@@ -43,14 +44,34 @@ class Need:
 def versions_of(paths: list[str] | None) -> dict[str, str]:
     """The versions of the packages in folders, by normal name; None: of the Python that runs this."""
     found = metadata.distributions() if paths is None else metadata.distributions(path=paths)
-    return {canonicalize_name(one.metadata["Name"]): one.version for one in found}
+    # What an uninstallation that broke off leaves behind has no name.
+    whole = (one for one in found if one.metadata and one.metadata["Name"])
+    return {canonicalize_name(one.metadata["Name"]): one.version for one in whole}
+
+
+def satisfies(version: str | None, requirement: Requirement) -> bool:
+    """Whether a package that is there, of this version, is what is required; None: it is not there."""
+    try:
+        return version is not None and requirement.specifier.contains(version, prereleases=True)
+    except InvalidVersion:  # of before PEP 440
+        return False
+
+
+def _read(text: str, one: metadata.Distribution) -> Requirement:
+    try:
+        return Requirement(text)
+    except InvalidRequirement as error:
+        raise GuestError(
+            f"{one.metadata['Name']} {one.version} asks for {text!r}, which is no requirement (PEP 508)",
+            f"ask for another release of it: --with={one.metadata['Name']}==VERSION",
+        ) from error
 
 
 def _requirements(
     one: metadata.Distribution, extras: frozenset[str], environment: Mapping[str, str]
 ) -> list[Requirement]:
-    """What a package asks for on the testee's side, with these extras."""
-    stated = [Requirement(text) for text in one.requires or ()]
+    """What a package asks for on the testee's side, with these extras. Raises GuestError."""
+    stated = [_read(text, one) for text in one.requires or ()]
     return [
         requirement
         for requirement in stated
@@ -62,7 +83,7 @@ def _requirements(
 def needs(folder: Path, platform: WheelPlatform, extras: Mapping[str, frozenset[str]]) -> list[Need]:
     """Everything that a folder's packages need and do not find; `extras` are those asked for, by normal name.
 
-    Raises GuestError where a package of the folder needs another version of its neighbour.
+    Raises GuestError where a package of the folder needs another version of its neighbour, or nobody can tell what.
     """
     beside = versions_of([str(folder)])
     there = {**versions_of(platform.paths), **beside}
@@ -72,7 +93,7 @@ def needs(folder: Path, platform: WheelPlatform, extras: Mapping[str, frozenset[
         for requirement in _requirements(one, extras.get(name, frozenset()), platform.environment):
             need = Need(requirement, f"{one.metadata['Name']} {one.version}")
             version = there.get(need.name)
-            if version is not None and requirement.specifier.contains(version, prereleases=True):
+            if satisfies(version, requirement):
                 continue
             if need.name in beside:
                 raise GuestError(

@@ -7,7 +7,10 @@ addresses that pip is set to: `index-url`, `extra-index-url`, `cert`.
 from __future__ import annotations
 
 import ast
+import base64
+import gzip
 import hashlib
+import http.client
 import os
 import re
 import ssl
@@ -16,6 +19,7 @@ import tarfile
 import urllib.error
 import urllib.parse
 import urllib.request
+import zlib
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
@@ -94,12 +98,26 @@ class _Page(HTMLParser):
             self.files.append(_File(urllib.parse.urldefrag(url).url, version, sums[0], python, yanked))
 
 
+def _request(url: str) -> urllib.request.Request:
+    """An address, and who asks: urllib itself takes NAME:PASSWORD@ for a part of the host's name."""
+    parts = urllib.parse.urlsplit(url)
+    user, _, host = parts.netloc.rpartition("@")
+    plain = parts._replace(netloc=host).geturl()
+    request = urllib.request.Request(plain, headers={"Accept": "text/html"})  # noqa: S310 (pip is set to this address)
+    if user:
+        secret = base64.b64encode(urllib.parse.unquote(user).encode()).decode("ascii")
+        request.add_unredirected_header("Authorization", f"Basic {secret}")
+    return request
+
+
 def _read(url: str, certificates: str | None) -> bytes:
     """Raises OSError, of which urllib's errors are."""
-    context = ssl.create_default_context(cafile=certificates)
-    request = urllib.request.Request(url, headers={"Accept": "text/html"})  # noqa: S310 (pip is set to this address)
-    with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS, context=context) as answer:  # noqa: S310
-        return bytes(answer.read())
+    try:
+        context = ssl.create_default_context(cafile=certificates)
+        with urllib.request.urlopen(_request(url), timeout=TIMEOUT_SECONDS, context=context) as answer:  # noqa: S310
+            return bytes(answer.read())
+    except (http.client.HTTPException, ValueError) as error:  # an answer that broke off, and what is no address
+        raise OSError(str(error)) from error
 
 
 def _listed(name: str, settings: Mapping[str, str]) -> Iterator[_File]:
@@ -121,7 +139,8 @@ def _listed(name: str, settings: Mapping[str, str]) -> Iterator[_File]:
 
 def _unreachable(url: str, error: Exception) -> GuestError:
     hint = "connect this machine, or set up pip's index, then run it again"
-    return GuestError(f"no network: {url} cannot be read: {error}", hint, kind="network")
+    shown = re.sub(r"//[^/]*@", "//", url)  # without a password
+    return GuestError(f"no network: {shown} cannot be read: {error}", hint, kind="network")
 
 
 def fetch_source(requirement: Requirement, where: WheelPlatform, folder: Path) -> Path:
@@ -157,6 +176,6 @@ def _unpacked(file: _File, certificates: str | None, folder: Path) -> Path:
             opened.extraction_filter = getattr(tarfile, "data_filter", None)
             opened.extractall(folder)  # noqa: S202 (its code is to run next)
         (source,) = (path for path in folder.iterdir() if path.is_dir())
-    except (tarfile.TarError, ValueError) as error:
+    except (tarfile.TarError, ValueError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise GuestError(f"{archive.name} is no source of a release: {error}", kind="damaged") from error
     return source

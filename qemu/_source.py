@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import sys
 from dataclasses import dataclass
@@ -36,8 +37,14 @@ def copy_source(project: Path, copy: Path) -> None:
 
     Raises GuestError where it cannot be copied.
     """
+    itself = Path(os.path.realpath(copy))  # in the project where TMPDIR is
+
+    def left_out(place: str, names: list[str]) -> set[str]:
+        mine = {itself.name} if os.path.realpath(place) == str(itself.parent) else set[str]()
+        return mine | _unbuilt(place, names, project)
+
     try:
-        shutil.copytree(project, copy, symlinks=True, ignore=lambda place, names: _unbuilt(place, names, project))
+        shutil.copytree(project, copy, symlinks=True, ignore=left_out)
     except shutil.Error as error:  # of a list of files: each with its copy, and why
         (file, _, why), *_ = error.args[0]
         raise _uncopied(project, f"{file}: {why}") from error
@@ -68,11 +75,11 @@ def source_digest(copy: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(copy.rglob("*")):
         inside = path.relative_to(copy)
-        if path.is_dir() or not _counts(inside):
+        if (path.is_dir() and not path.is_symlink()) or not _counts(inside):
             continue
-        content = str(path.readlink()).encode() if path.is_symlink() else path.read_bytes()
+        content = os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes()
         mode = path.lstat().st_mode
-        digest.update(f"{inside}\0{mode}\0{hashlib.sha256(content).hexdigest()}\n".encode())
+        digest.update(os.fsencode(f"{inside}\0{mode}\0{hashlib.sha256(content).hexdigest()}\n"))
     return digest.hexdigest()
 
 

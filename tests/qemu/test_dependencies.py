@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from endianproof.qemu import GuestError
-from endianproof.qemu._dependencies import needs
+from endianproof.qemu._dependencies import needs, versions_of
 from endianproof.qemu._wheels import guest_platform
 
 
@@ -71,3 +71,18 @@ def test_a_neighbour_of_the_wrong_version_is_an_error(tmp_path, side):
 def test_a_neighbour_that_fits_is_enough(tmp_path, side):
     put(tmp_path / "folder", "numpy", "2.4.0")
     assert needed(tmp_path, side, "numpy>=2.3") == []
+
+
+def test_what_a_broken_uninstallation_left_is_no_package(side):
+    (side / "gone-1.0.dist-info").mkdir()
+    assert versions_of([str(side)]) == {"numpy": "2.2.4", "torch": "2.6.0+debian"}
+
+
+def test_a_version_from_before_there_were_rules_satisfies_nothing(tmp_path, side):
+    put(side, "tabulate", "0.9.dfsg")
+    assert needed(tmp_path, side, "tabulate>=0.8") == ["tabulate>=0.8"]
+
+
+def test_a_requirement_that_is_none_is_named_and_so_is_who_has_it(tmp_path, side):
+    with pytest.raises(GuestError, match=r"My.Pkg 1.0 asks for 'numpy \(>=2.0.\*\)', which is no requirement"):
+        needed(tmp_path, side, "numpy (>=2.0.*)")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import http.server
 import io
 import tarfile
+import threading
 
 import pytest
 from packaging.requirements import Requirement
@@ -100,3 +103,68 @@ def test_an_index_that_cannot_be_reached_is_no_network(index, tmp_path, monkeypa
     with pytest.raises(GuestError, match=r"no network: http://127.0.0.1:9/simple/my-pkg/") as caught:
         fetched(tmp_path, "my-pkg")
     assert caught.value.kind == "network"
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """A private index of one release, over HTTP; `breaks` says how the download does, and who asked is kept."""
+    content = sdist(tmp_path, "1.0").read_bytes()
+
+    class Answers(http.server.BaseHTTPRequestHandler):
+        asked_by = []
+        breaks = ""
+
+        def do_GET(self):
+            self.asked_by.append(self.headers["Authorization"])
+            page = self.path.endswith("/")
+            body = b'<a href="my_pkg-1.0.tar.gz">it</a>' if page else content
+            self.send_response(200)
+            if page or self.breaks != "without a length":
+                self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body if page or not self.breaks else body[: len(body) // 2])
+
+        def log_message(self, *_):
+            pass
+
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as started:
+        Answers.at = f"127.0.0.1:{started.server_port}"
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://{Answers.at}")
+        threading.Thread(target=started.serve_forever, daemon=True).start()
+        yield Answers
+        started.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("breaks", "message", "kind"),
+    [
+        ("with a length", r"my_pkg-1.0.tar.gz cannot be read: IncompleteRead", "network"),
+        ("without a length", r"my_pkg-1.0.tar.gz is no source of a release: Compressed file ended", "damaged"),
+    ],
+)
+def test_a_download_that_breaks_off_is_told(server, tmp_path, breaks, message, kind):
+    server.breaks = breaks
+    with pytest.raises(GuestError, match=message) as caught:
+        fetched(tmp_path, "my-pkg")
+    assert caught.value.kind == kind
+
+
+def test_a_private_index_is_told_who_asks(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_INDEX_URL", f"http://me:pass%20word@{server.at}/simple")
+    assert fetched(tmp_path, "my-pkg").name == "my_pkg-1.0"
+    assert server.asked_by == [f"Basic {base64.b64encode(b'me:pass word').decode()}"] * 2
+
+
+def test_a_message_has_no_password(index, tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_INDEX_URL", "http://me:secret@127.0.0.1:9/simple")
+    with pytest.raises(GuestError, match=r"no network: http://127.0.0.1:9/simple/my-pkg/") as caught:
+        fetched(tmp_path, "my-pkg")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["pypi.org/simple", "http://[::1/simple", "http://host:port/simple"])
+def test_an_address_that_is_none_is_named(index, tmp_path, monkeypatch, address):
+    monkeypatch.setenv("PIP_INDEX_URL", address)
+    with pytest.raises(GuestError, match="my-pkg/ cannot be read"):
+        fetched(tmp_path, "my-pkg")

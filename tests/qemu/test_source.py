@@ -44,6 +44,30 @@ def test_what_can_change_the_wheel_changes_the_digest(project, change):
     assert source_digest(project) != before
 
 
+def test_a_link_to_another_folder_changes_the_digest(project):
+    for name in ("one", "two"):
+        (project / name).mkdir()
+    (project / "link").symlink_to("one")
+    before = source_digest(project)
+    (project / "link").unlink()
+    (project / "link").symlink_to("two")
+    assert source_digest(project) != before
+
+
+def test_a_name_that_is_no_text_has_a_digest_too(project):
+    (project / os.fsdecode(b"caf\xe9.c")).write_text("int x;")
+    before = source_digest(project)
+    (project / os.fsdecode(b"caf\xe9.c")).rename(project / os.fsdecode(b"caf\xe8.c"))
+    assert source_digest(project) != before
+
+
+def test_a_copy_inside_the_project_is_no_part_of_itself(project):
+    (project / "tmp").mkdir()
+    copy_source(project, project / "tmp" / "copy")
+    assert sorted(path.name for path in (project / "tmp" / "copy").iterdir()) == [".git", "mypkg.c", "tmp"]
+    assert list((project / "tmp" / "copy" / "tmp").iterdir()) == []
+
+
 def test_what_git_writes_when_it_looks_changes_nothing(project):
     before = source_digest(project)
     (project / ".git" / "index").write_text("2")
