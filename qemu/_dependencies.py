@@ -83,7 +83,7 @@ def _requirements(
 def needs(folder: Path, platform: WheelPlatform, extras: Mapping[str, frozenset[str]]) -> list[Need]:
     """Everything that a folder's packages need and do not find; `extras` are those asked for, by normal name.
 
-    Raises GuestError where a package of the folder needs another version of its neighbour, or nobody can tell what.
+    Raises GuestError where a package needs another version of its neighbour, or something that is no requirement.
     """
     beside = versions_of([str(folder)])
     there = {**versions_of(platform.paths), **beside}

@@ -8,6 +8,7 @@ import http.server
 import io
 import tarfile
 import threading
+from typing import ClassVar
 
 import pytest
 from packaging.requirements import Requirement
@@ -111,7 +112,7 @@ def server(tmp_path, monkeypatch):
     content = sdist(tmp_path, "1.0").read_bytes()
 
     class Answers(http.server.BaseHTTPRequestHandler):
-        asked_by = []
+        asked_by: ClassVar[list[str | None]] = []
         breaks = ""
 
         def do_GET(self):
