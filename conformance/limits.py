@@ -41,6 +41,7 @@ UNITS |= {f"{unit}IB": 1 << 10 * power for power, unit in enumerate("KMGT", 1)}
 SHOWN = ("GiB", "GB", "MiB", "MB", "KiB", "KB", "B")
 TIMES = {"": 1, "S": 1, "M": 60, "H": 3600}
 QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
+MOST = 1 << 56  # bytes or seconds: what is made of them stays below the 2^63 that systems count to
 LEAST_OPEN_FILES = 16  # an interpreter alone needs so many to start
 
 
@@ -128,9 +129,10 @@ class Limits:
 
 def _parse(text: str, units: Mapping[str, int], example: str) -> float:
     found = QUANTITY.fullmatch(text)
-    if found is None or found[2].upper() not in units or not float(found[1]):
+    amount = float(found[1]) * units.get(found[2].upper(), 0) if found else 0.0
+    if not 0 < amount < MOST:
         raise ValueError(f"{text!r} found, something like {example} expected")
-    return float(found[1]) * units[found[2].upper()]
+    return amount
 
 
 def parse_bytes(text: str) -> int:
@@ -144,7 +146,7 @@ def parse_seconds(text: str) -> float:
 
 
 def _parse_files(text: str) -> int:
-    count = int(text) if text.strip().isdecimal() else 0
+    count = int(text) if text.strip().isdecimal() and len(text) < len(str(MOST)) else 0
     if count < LEAST_OPEN_FILES:
         raise ValueError(f"{text!r} found, a number of files expected, {LEAST_OPEN_FILES} or more")
     return count

@@ -54,6 +54,10 @@ def test_what_is_not_given_stays_as_it_is():
         ("memory", "0MB", "'0MB' found, something like 500MB or 8GiB expected"),
         ("memory", "two GiB", "'two GiB' found"),
         ("file_size", "-1MB", "'-1MB' found"),
+        ("memory", "99999999T", "'99999999T' found"),
+        ("file_size", "9" * 400, "found, something like 500MB or 8GiB expected"),
+        ("timeout", "9" * 400, "found, something like 90, 15m or 2h expected"),
+        ("open_files", "9" * 5000, "found, a number of files expected"),
         ("open_files", "8", "'8' found, a number of files expected, 16 or more"),
         ("open_files", "many", "'many' found"),
     ],
@@ -134,6 +138,13 @@ def test_memory_is_limited(system, file, function):
     outcome = load(function, system, file, ROOMY)
     assert outcome.kind is OutcomeKind.OUT_OF_MEMORY, outcome
     assert outcome.limit == "--testee-memory=96MiB; raise it with --testee-memory=192MiB"
+
+
+def test_the_largest_limits_are_such_as_the_system_takes(file):
+    limits = read_limits({"memory": "65535T", "file_size": "65535T", "timeout": "9000000000000h"})
+    launch = python_testee("wrong_loaders.good", "path", [LOADERS], None, None)
+    with TesteeProcess(launch, limits) as testee:
+        assert testee.load(file, "safetensors").kind is OutcomeKind.LOADED
 
 
 def test_open_files_are_limited(system, file):
