@@ -305,3 +305,28 @@ def test_lists_that_are_no_tensor_are_named(value, said):
 
 def test_lists_of_tensors_stay_containers():
     assert [name for name, _ in named_values({"a": [torch.ones(1), [1, 2]]}, lists=True)] == ["a.0", "a.1"]
+
+
+def doubled(inmost, times):
+    for _ in range(times):
+        inmost = [inmost, inmost]
+    return inmost
+
+
+def test_a_list_that_holds_itself_is_no_tensor():
+    endless = []
+    endless.append(endless)
+    assert list(named_values({"w": endless, "deep": doubled(endless, 2)}, lists=True)) == []
+
+
+def test_a_list_that_is_held_in_many_places_comes_to_an_end():
+    ((name, elements),) = named_elements({"w": doubled([], 40)}, lists=True)
+    assert (name, elements.shape, elements.nbytes) == ("w", (*[2] * 40, 0), 0)
+    with pytest.raises(ConversionError, match=f"unfolds to {1 << 40} numbers"):
+        list(named_elements({"w": doubled(1.0, 40)}, lists=True))
+
+
+def test_a_row_may_be_held_twice():
+    ((_, elements),) = named_elements({"w": [[1, 2]] * 3}, lists=True)
+    assert elements.shape == (3, 2)
+    assert elements.nbytes == 6 * 16
