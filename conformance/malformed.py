@@ -176,6 +176,13 @@ def _schema_place(error: Fault, name: str) -> str:
 
 def mismatch(message: Any, name: str) -> Mismatch | None:
     """Return what keeps `message` from being the protocol's `name` (load_reply, ...); None if nothing does."""
+    try:
+        return _mismatch(message, name)
+    except RecursionError:  # JSON's reader bore it, from fewer calls deep than what quotes it
+        return Mismatch("", "brackets nested too deeply to be looked at", f"#/$defs/{name}")
+
+
+def _mismatch(message: Any, name: str) -> Mismatch | None:
     error = next(_validator(name).iter_errors(message), None)
     if error is None:
         return None

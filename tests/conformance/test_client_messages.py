@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 
 import jsonschema
 import pytest
@@ -71,6 +72,16 @@ def test_what_a_testee_says_of_itself_cannot_steer_the_terminal():
     shown = r"a\x1b[2J\ud800"
     assert (info.name, info.version, info.machine, info.runtime) == (shown,) * 4
     assert (info.packages, info.formats, info.dtypes) == ({shown: shown}, (shown,), (shown,))
+
+
+@pytest.mark.parametrize("key", ["id", "outcome", "error"])
+def test_brackets_too_deep_to_be_quoted_are_a_malformed_reply(key):
+    """How deep that is depends on how many calls deep the reply is read."""
+    for depth in range(sys.getrecursionlimit() - 400, sys.getrecursionlimit()):
+        reply = {"id": "v1", "outcome": "rejected", "error": {"type": "E", "message": ""}, key: "?"}
+        line = encode(reply).replace(b'"?"', b"[" * depth + b"]" * depth)
+        with pytest.raises(MessageError):
+            read_load(line, "v1", "data")
 
 
 values = st.recursive(
