@@ -153,7 +153,7 @@ class Loading:
     With `lists`, plain lists of numbers are tensors.
     """
 
-    does = "load"
+    who = "loader"
     ops = ("load", "read")
 
     def __init__(self, load: Callable[[Any], Any], takes: str, *, lists: bool = False) -> None:
@@ -203,7 +203,7 @@ class Loading:
 class Saving:
     """Answers save requests with one saver."""
 
-    does = "save"
+    who = "saver"
     ops = ("save",)
 
     def __init__(self, saver: Saver) -> None:
@@ -232,7 +232,7 @@ def _outcome(
     except NotImplementedError as error:
         return {
             "outcome": "unsupported",
-            "reason": _text(error) or f"the {answer.does}er raised NotImplementedError",
+            "reason": _text(error) or f"the {answer.who} raised NotImplementedError",
         }
     except Exception as error:  # noqa: BLE001 (a refusal, of whatever class the library chose)
         return {"outcome": "rejected", "error": failure(error)}

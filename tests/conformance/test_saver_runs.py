@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from endianproof.conformance.testee.saving import Saver
+from endianproof.conformance.testee.serve import Saving, Server
 from endianproof.vectors import load_saves
 
 pytest_plugins = ["pytester"]
@@ -109,6 +111,15 @@ def test_a_saver_that_cannot_take_the_tensors_it_is_given_is_no_success(run, pyt
             "hint: nothing valid was judged: *the exit code says so",
         ]
     )
+
+
+def test_a_saver_that_declines_without_words_is_called_one():
+    def save(tensors, path):
+        raise NotImplementedError
+
+    saving = Saving(Saver(save, "numpy", "file", {}))
+    reply = Server("mypkg.save", saving).answer({"op": "save", "id": "v1", "path": "/nowhere", "tensors": []})
+    assert reply["reason"] == "the saver raised NotImplementedError"
 
 
 def test_a_saver_that_saves_something_is_a_success(run):
