@@ -34,7 +34,8 @@ __all__ = [
     "said",
 ]
 
-TERMINAL_CODE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+# Colour, as `visible` leaves it. It says nothing to a reader, and what would steer a terminal stays to be seen.
+COLOUR = re.compile(r"\\x1b\[[0-9;]*m")
 # What differs between a library's refusals of the same kind: quoted names, paths, numbers.
 VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`|\S*/\S*|\d+")
 LONGEST_QUOTE = 200
@@ -101,14 +102,14 @@ def ended_badly(outcome: Outcome, which: str, endings: Endings) -> Judgement:
 
 
 def first_line(message: str) -> str:
-    """The first line of a library's words, without terminal codes, and no longer than a headline bears."""
-    first = next(iter(TERMINAL_CODE.sub("", message).strip().splitlines()), "")
+    """The first line of a library's words, without colours, and no longer than a headline bears."""
+    first = next(iter(COLOUR.sub("", message).strip().splitlines()), "")
     return first if len(first) <= LONGEST_QUOTE else f"{first[:LONGEST_QUOTE]}..."
 
 
 def said(outcome: Outcome, who: str) -> tuple[tuple[str, str], ...]:
     """A library's words in full, where the headline has only their first line, and the limit that was met."""
-    text = TERMINAL_CODE.sub("", outcome.message).strip()
+    text = COLOUR.sub("", outcome.message).strip()
     words = ((f"{who} said", text),) if text != first_line(outcome.message) else ()
     return (*words, ("limit", outcome.limit)) if outcome.limit else words
 

@@ -5,18 +5,21 @@ anything. Therefore the modules of this folder import the standard library and e
 Python 3.9 and later, and touch numpy or torch only where the loader has imported it, its result asks for it, or
 tensors are built for a saver.
 
-    __main__    the command line; makes this package importable where nothing is installed
+    __main__    makes this package importable where nothing is installed; serves, or says why it cannot
+    arguments   the command line -> one loader or one saver
     libraries/  entry points of libraries that need a line or two to be loaders
     node/       the same for npm packages, each a program
     resolve     the dotted path of a loader or saver -> the function
     serve       requests in, replies out
     stdio       keeps the protocol's streams out of the library's reach
     building    the tensors of a save request, as torch's or numpy's
-    digesting   digests of many tensors at once
     saving      calls the saver
-    convert     what a loader returned -> named tensors
-    torch_tensors, numpy_arrays, tinygrad_tensors    one tensor -> its elements, as they lie in memory
+    opened      what a loader returned, awaited, entered, gathered
+    nested      a checkpoint -> its tensors by name
+    convert     one tensor -> its elements, by the first module below that knows it
+    torch_tensors, numpy_arrays, tinygrad_tensors, plain_lists, dlpack (by strided), buffers
     canonical   elements in memory -> canonical bytes
+    digesting   digests of many tensors at once
     handshake   what the testee says of itself, and the samples that prove its conversion
 """
 

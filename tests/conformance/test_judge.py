@@ -10,6 +10,7 @@ from planted import loaded, outcome, plant, vector_of
 
 from endianproof.conformance.finding import FAILURES, Finding
 from endianproof.conformance.judge import judge
+from endianproof.conformance.messages import encode, read_load
 from endianproof.conformance.outcome import LoadedTensor, Outcome, OutcomeKind
 from endianproof.spec import load_spec
 from endianproof.vectors import PolicyChoice, load_vectors
@@ -85,11 +86,12 @@ def test_a_valid_file_refused_says_by_which_error(vector):
     assert judgement.headline == "a valid file was refused: SafetensorError: header too small"
 
 
-def test_a_refusals_headline_has_one_line_without_terminal_codes_and_the_report_has_all(vector):
-    words = Outcome(OutcomeKind.REJECTED, error_type="UnpicklingError", message="Weights \x1b[1monly\x1b[0m\nmore")
+def test_a_refusals_headline_has_one_line_without_colours_and_the_report_has_all(vector):
+    error = {"type": "UnpicklingError", "message": "Weights \x1b[1;31monly\x1b[0m\nmore\x1b[2J"}
+    words, _ = read_load(encode({"id": "v1", "outcome": "rejected", "error": error}), "v1", "data")
     judgement = judged(vector, words)
     assert judgement.headline == "a valid file was refused: UnpicklingError: Weights only"
-    assert dict(judgement.lines)["loader said"] == "Weights only\nmore"
+    assert dict(judgement.lines)["loader said"] == "Weights only\nmore\\x1b[2J"
 
 
 def test_refusals_that_differ_in_names_and_numbers_are_one_group(vector):
