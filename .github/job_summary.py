@@ -58,4 +58,5 @@ def summary(report: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # a library may say what UTF-8 cannot
     sys.stdout.write(summary(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))))

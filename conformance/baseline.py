@@ -253,7 +253,7 @@ def read_baseline(path: Path, tasks: Sequence[Task]) -> Baseline:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise BaselineError(f"baseline {path} cannot be read: {error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a day that there is not
         raise BaselineError(f"baseline {path} is no YAML: {' '.join(str(error).split())}") from error
     faults = sorted(_validator().iter_errors(document), key=lambda fault: list(map(str, fault.absolute_path)))
     for fault in faults[:1]:

@@ -41,8 +41,23 @@ def _fault(folder: Path) -> str:
     return "" if free >= ROOM else f"{free >> 20} MB free, {ROOM >> 20} MB needed"
 
 
+def _lock() -> Path:
+    """The file that whoever makes a large file holds. Raises NoRoomError where it cannot be held."""
+    path = cache_root() / "large.lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("a").close()
+    except OSError as error:
+        raise NoRoomError(
+            f"--large needs {path}, by which runs take turns: {error.strerror}\n"
+            "set ENDIANPROOF_CACHE to a folder of your own"
+        ) from error
+    return path
+
+
 def roomy_folder() -> Path:
     """The folder for temporary files, or else the cache's, whichever can hold them. Raises NoRoomError."""
+    _lock()
     folders = dict.fromkeys((Path(tempfile.gettempdir()), cache_root()))
     faults = {}
     for folder in folders:
@@ -68,7 +83,7 @@ def at_hand(vector: Task, progress: Callable[[str], None]) -> Iterator[Task]:
     folder = roomy_folder()
     waiting = f"{vector.id}: waiting for another run's large file"
     with (
-        hold(cache_root() / "large.lock", lambda who: progress(f"{waiting} ({who})")),
+        hold(_lock(), lambda who: progress(f"{waiting} ({who})")),
         tempfile.TemporaryDirectory(dir=folder, prefix="endianproof-large-", ignore_cleanup_errors=True) as name,
     ):
         try:

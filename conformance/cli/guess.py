@@ -74,7 +74,7 @@ def _offered(path: Path) -> dict[str, ast.FunctionDef | None]:
     """The functions that a module defines, and the names that it takes from others."""
     try:
         tree = ast.parse(path.read_bytes())
-    except (OSError, SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError, RecursionError):
         return {}
     found: dict[str, ast.FunctionDef | None] = {}
     for node in tree.body:

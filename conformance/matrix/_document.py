@@ -79,14 +79,18 @@ def read_document(path: Path) -> Document:
     try:
         text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        value = yaml.safe_load(text)
+        value, key = yaml.safe_load(text), root and _twice(root)
     except OSError as error:
         raise MatrixError(f"{path} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+    except (
+        yaml.YAMLError,
+        ValueError,
+        RecursionError,
+    ) as error:  # ValueError: no text, or a day that there is not
         raise MatrixError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if root is None:
         raise MatrixError(f"{path} is empty; a matrix was expected: {EXAMPLE}")
-    if key := _twice(root):
+    if key:
         raise MatrixError(f"{path}:{key.start_mark.line + 1}: the key {key.value!r} is there twice")
     document = Document(path, value, root)
     faults = sorted(_validator().iter_errors(value), key=lambda fault: list(map(str, fault.absolute_path)))

@@ -83,7 +83,7 @@ def _fingerprint(cell: Cell, argv: Sequence[str], environment: Sequence[str]) ->
         "definition": cell.definition(),
         "options": list(argv[len(PYTEST) :]),
         "endianproof": __version__,
-        "baseline": (cell.folder / baseline).read_text(encoding="utf-8") if baseline else "",
+        "baseline": hashlib.sha256((cell.folder / baseline).read_bytes()).hexdigest() if baseline else "",
         "guest": guest(cell.guest).tree.name if cell.guest != HOST else "",
         "environment": list(environment),
     }

@@ -86,8 +86,11 @@ def gather(names: Iterable[Path], format_name: str | None, read: Sequence[str] |
 
     Raises FilesError for what is not there, cannot be opened or is no index.
     """
+    found: dict[Path, frozenset[str] | None] = {}
     try:
-        found = dict(pair for name in names for pair in _all(name, read))
+        for name in names:
+            for path, indexed in _all(name, read):
+                found[path] = found.get(path) if indexed is None else indexed  # named by itself, too
         return [NamedFile(path, format_name or recognize(path), indexed) for path, indexed in found.items()]
     except OSError as error:
         raise FilesError(f"{error.filename} cannot be read: {error.strerror}") from error

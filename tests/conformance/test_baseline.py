@@ -215,6 +215,8 @@ def test_an_entry_may_name_a_rule_instead_of_a_vector():
         ("known_failures: []\n", "'baseline' is a required property"),
         ("- a list\n", "is not of type 'object'"),
         ("baseline: [\n", "is no YAML"),
+        (KNOWN.replace("safetensors 0.3.3 to 0.4.3", "2026-02-30"), "is no YAML: day is out of range for month"),
+        ("baseline: " + "[" * 5000, "is no YAML"),
         (
             KNOWN.replace("finding: wrong-values", "finding: wrong"),
             "entry 1: unknown finding 'wrong': the findings are ",

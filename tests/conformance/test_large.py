@@ -121,6 +121,14 @@ def test_no_folder_with_room_says_what_is_wrong_with_each(room, monkeypatch):
     assert "set TMPDIR" in str(raised.value)
 
 
+def test_a_cache_in_which_runs_cannot_take_turns_is_told_before_any_run(room, monkeypatch):
+    (room / "file").touch()
+    monkeypatch.setenv("ENDIANPROOF_CACHE", str(room / "file" / "cache"))
+    with pytest.raises(NoRoomError, match=r"large.lock, by which runs take turns: Not a directory") as raised:
+        roomy_folder()
+    assert "set ENDIANPROOF_CACHE" in str(raised.value)
+
+
 def test_tensors_of_few_bytes_are_sent_and_compared_bit_by_bit(room):
     judgement, testee = judged("pt-large-storage-big", room)
     assert judgement.finding is Finding.PASSED

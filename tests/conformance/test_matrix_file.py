@@ -114,6 +114,9 @@ ONE = "matrix: 1\ntestees:\n- loader: a\n"
 BAD = {
     "": "matrix.yaml is empty; a matrix was expected: *",
     "matrix: [": "matrix.yaml is not YAML: *",
+    "matrix: 1\nname: 2026-02-30": "matrix.yaml is not YAML: day is out of range for month",
+    f"matrix: {'[' * 5000}": "matrix.yaml is not YAML: *",
+    "matrix: 1\ntestees: &all [*all]": "matrix.yaml is not YAML: *",
     "matrix: 2\ntestees: [{loader: a}]": "matrix.yaml:1: matrix: 2 was found, 1 was expected",
     "matrix: 1": "matrix.yaml:1: at the top: the key 'testees' is missing",
     "matrix: 1\ntestees: []": "matrix.yaml:2: testees: an empty list was found, at least one entry was expected",

@@ -257,6 +257,15 @@ def test_an_index_that_does_not_fit_is_said(tmp_path):
     assert (code, "the index does not fit the file: only in the index: 'gone'" in text) == (2, True), text
 
 
+def test_a_shard_that_is_named_beside_its_index_is_still_held_against_it(tmp_path):
+    index = shards(tmp_path, [{"a": ("float32", (2,), None)}])
+    index.write_text(index.read_text().replace('"a"', '"gone"'))
+    (shard,) = tmp_path.glob("*.safetensors")
+    for names in ((index, shard), (shard, index)):
+        code, text = by("right", *names)
+        assert (code, text.count("the index does not fit the file: only in the index: 'gone'")) == (2, 1), text
+
+
 @pytest.mark.parametrize(
     ("contents", "said"),
     [

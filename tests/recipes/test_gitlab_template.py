@@ -109,6 +109,13 @@ def test_the_guest_is_set_up_before_the_run_and_only_for_the_big_endian_job(tmp_
     assert recorded(tmp_path) == [install, install, ["guest", "setup", "s390x"]]
 
 
+def test_a_report_that_an_earlier_stage_handed_on_is_not_in_the_way(tmp_path):
+    (tmp_path / "endianproof-report.json").write_text("of an earlier stage")
+    done = run(tmp_path, ENDIANPROOF_LOADER="reference", ENDIANPROOF_ARGS="-kst-plain")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads((tmp_path / "endianproof-report.json").read_text())["report"] == 1
+
+
 def test_a_projects_variables_are_not_overruled_by_the_jobs():
     """A job's own variables win over the pipeline's: what a project sets must not stand in .endianproof."""
     pipeline = read(TEMPLATE)

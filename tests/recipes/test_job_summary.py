@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import runpy
+import subprocess
+import sys
 
 import pytest
 from recipes import ROOT
 
-summary = runpy.run_path(str(ROOT / ".github" / "job_summary.py"))["summary"]
+SCRIPT = ROOT / ".github" / "job_summary.py"
+summary = runpy.run_path(str(SCRIPT))["summary"]
 
 
 def result(task, kind="failed", headline="elements were not swapped", group="swap", rules=("BO-01",)):
@@ -71,3 +75,12 @@ def test_a_librarys_words_are_neither_markdown_nor_html(evil):
     row = next(line for line in summary(report(result("a", headline=evil))).splitlines() if line.startswith("| 1"))
     assert row.count("|") == 5
     assert not set("<>`[]\\") & set(row)
+
+
+def test_what_utf_8_cannot_say_is_written_all_the_same(tmp_path):
+    said = report(result("a", headline="é \udc80"))
+    (tmp_path / "report.json").write_text(json.dumps(said))
+    done = subprocess.run(
+        [sys.executable, SCRIPT, tmp_path / "report.json"], env={"LC_ALL": "C"}, capture_output=True, check=True
+    )
+    assert "| é \\udc80 |" in done.stdout.decode()
