@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from endianproof.qemu import build_in_guest, build_wheel, cache_root, copy_source, host_platform
 
@@ -106,6 +106,8 @@ def _local(path: Path, extras: str) -> _Local:
         expected = "a folder with a pyproject.toml"
     if not fits:
         raise OverlayError(f"{path}: {expected} was expected there, and is not", EXAMPLE)
+    if path.suffix == ".whl":
+        _name_and_platforms(path)
     return _Local(path.absolute(), frozenset(extra.strip() for extra in extras.split(",") if extra.strip()))
 
 
@@ -113,6 +115,16 @@ def _is_exact(requirement: Requirement) -> bool:
     return any(
         specifier.operator in {"==", "==="} and "*" not in specifier.version for specifier in requirement.specifier
     )
+
+
+def _name_and_platforms(wheel: Path) -> tuple[str, list[str]]:
+    """What a wheel's name says: of which package it is, in its normal name, and for what. Raises OverlayError."""
+    try:
+        name, _, _, tags = parse_wheel_filename(wheel.name)
+    except InvalidWheelFilename as error:
+        why = f"{wheel.name} is no wheel's name: NAME-VERSION-PYTHON-ABI-PLATFORM.whl was expected"
+        raise OverlayError(why, "give it the name back that it was built under") from error
+    return name, sorted({tag.platform for tag in tags})
 
 
 def _wheel_of(
@@ -123,8 +135,7 @@ def _wheel_of(
     if wheel.suffix != ".whl":
         folder = Path(tempfile.mkdtemp(dir=made))
         wheel = _built(local.path, builder, folder, progress)
-    *_, tags = parse_wheel_filename(wheel.name)
-    platforms = sorted({tag.platform for tag in tags})
+    _, platforms = _name_and_platforms(wheel)
     if guest is not None and not any(name == "any" or name.endswith("_s390x") for name in platforms):
         raise OverlayError(
             f"{wheel.name} is compiled for {', '.join(platforms)}, and guest {guest.name} is s390x",
@@ -144,9 +155,15 @@ def _built(project: Path, builder: Guest | None, folder: Path, progress: Callabl
 
 
 def content_of(wheel: Path) -> str:
-    """What is in a wheel, whenever it was built: names, sizes and checksums, without their times."""
-    with zipfile.ZipFile(wheel) as archive:
-        entries = sorted((one.filename, one.file_size, one.CRC) for one in archive.infolist())
+    """What is in a wheel, whenever it was built: names, sizes and checksums, without their times.
+
+    Raises OverlayError where it is none.
+    """
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            entries = sorted((one.filename, one.file_size, one.CRC) for one in archive.infolist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise OverlayError(f"{wheel} is damaged: {error}", "build it anew, or fetch it again") from error
     return json.dumps(entries)
 
 
@@ -168,7 +185,7 @@ def request_of(
     for one in map(parse, wanted):
         if isinstance(one, _Local):
             wheel = _wheel_of(one, guest, builder, made, progress)
-            name, text = parse_wheel_filename(wheel.name)[0], str(wheel)
+            (name, _), text = _name_and_platforms(wheel), str(wheel)
             content.append(content_of(wheel))
         else:
             name, text = canonicalize_name(one.name), str(one)

@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 import threading
-import time
 import zipfile
 from pathlib import Path
 
@@ -106,6 +105,19 @@ def test_what_another_run_has_in_front_is_not_pruned(index, tmp_path, fetched_be
     assert leavings() == (folder.parent,)  # nobody else uses it
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("mypkg.whl", "mypkg.whl is no wheel's name: NAME-VERSION-PYTHON-ABI-PLATFORM.whl was expected"),
+        ("mypkg-1.0-py3-none-any.whl", "mypkg-1.0-py3-none-any.whl is damaged: File is not a zip file"),
+    ],
+)
+def test_a_file_that_is_no_wheel_is_told(index, tmp_path, name, said):
+    (tmp_path / name).write_text("half a download")
+    assert said in str(refused(str(tmp_path / name)))
+    assert index.fetched == []
+
+
 def test_host_and_guest_have_folders_of_their_own(index):
     host = overlay(["safetensors==0.4.2"], None, ignore)
     guest = overlay(["safetensors==0.4.2"], FakeGuest(), ignore)
@@ -179,13 +191,18 @@ def test_a_damaged_record_is_fetched_anew(index):
 
 
 def test_two_at_once_fetch_once_and_the_second_says_that_it_waits(index):
-    fetching = threading.Event()
+    fetching, waits = threading.Event(), threading.Event()
     said = []
-    index.meanwhile = lambda: (fetching.set(), time.sleep(0.2))
+    index.meanwhile = lambda: (fetching.set(), waits.wait(60))
+
+    def by_second(text):
+        said.append(text)
+        waits.set()
+
     first = threading.Thread(target=overlay, args=(["safetensors==0.4.2"], None, ignore))
     first.start()
     assert fetching.wait(60)
-    assert overlay(["safetensors==0.4.2"], None, said.append).is_dir()
+    assert overlay(["safetensors==0.4.2"], None, by_second).is_dir()
     first.join()
     assert said == [f"waiting for another run that is fetching packages (process {os.getpid()})"]
     assert len(index.fetched) == 1

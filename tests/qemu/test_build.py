@@ -125,18 +125,23 @@ def test_what_a_killed_build_left_is_cleared(guest, tmp_path, cache):
 
 def test_two_at_once_build_once_and_the_second_says_that_it_waits(guest, tmp_path):
     build_in_guest(guest, source(tmp_path, "x = 1"), "other", ignore)  # so that the second tree is there
-    building = threading.Event()
+    building, waits = threading.Event(), threading.Event()
     said, wheels = [], []
 
     def telling(text):
         if text.startswith("building"):
             building.set()
+            waits.wait(60)
 
-    sources = [source(tmp_path, "time.sleep(0.5)") for _ in range(2)]
+    def by_second(text):
+        said.append(text)
+        waits.set()
+
+    sources = [source(tmp_path, "x = 2") for _ in range(2)]
     first = threading.Thread(target=lambda: wheels.append(build_in_guest(guest, sources[0], "mine", telling)))
     first.start()
     assert building.wait(60)
-    second = build_in_guest(guest, sources[1], "mine", said.append)
+    second = build_in_guest(guest, sources[1], "mine", by_second)
     first.join()
     assert wheels == [second]
     assert [line.partition(" (")[0] for line in said] == ["waiting for another build for Python 3.13 on s390x"]

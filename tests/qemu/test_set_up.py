@@ -225,14 +225,23 @@ def test_old_downloads_are_used_only_where_there_is_no_network(small, cache, pro
     assert any("no network" in text and "earlier try" in text for text in said)
 
 
-def test_two_at_once_make_one_tree_and_the_second_says_that_it_waits(small, programs, monkeypatch):
-    monkeypatch.setenv("FAKE_UNPACKING_SECONDS", "0.5")
-    unpacking = threading.Event()
+def test_two_at_once_make_one_tree_and_the_second_says_that_it_waits(small, programs):
+    unpacking, waits = threading.Event(), threading.Event()
     said = []
-    first = threading.Thread(target=small.setup, args=(lambda text: "unpacking" in text and unpacking.set(),))
+
+    def by_first(text):
+        if "unpacking" in text:
+            unpacking.set()
+            waits.wait(60)
+
+    def by_second(text):
+        said.append(text)
+        waits.set()
+
+    first = threading.Thread(target=small.setup, args=(by_first,))
     first.start()
     assert unpacking.wait(60)
-    small.setup(said.append)
+    small.setup(by_second)
     first.join()
     assert said == [f"guest trixie: waiting for another set-up of it (process {os.getpid()})"]
     assert len(programs.runs()) == 1
