@@ -35,6 +35,7 @@ class Digests:
     def __init__(self, tell: Callable[[int, int], None]) -> None:
         self._tell = tell
         self._told = time.monotonic()
+        self._said = (0, 0)
         self._waiting: deque[tuple[str, Elements, Future[str]]] = deque()
         self._bytes: list[int] = []  # one number per tensor: threads do not write to the same
         self._done: list[dict[str, Any]] = []
@@ -73,6 +74,8 @@ class Digests:
         self._report()
 
     def _report(self) -> None:
-        if time.monotonic() - self._told >= INTERVAL:
-            self._tell(len(self._done), sum(self._bytes))
-            self._told = time.monotonic()
+        """Say how far it is, and never twice the same: the time limit begins anew with each word."""
+        far = len(self._done), sum(self._bytes)
+        if time.monotonic() - self._told >= INTERVAL and far != self._said:
+            self._tell(*far)
+            self._told, self._said = time.monotonic(), far

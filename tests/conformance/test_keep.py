@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import math
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +135,24 @@ def test_a_kept_tensor_is_read_in_parts(takes, vector):
             assert {part.dtype for part in halves} == {tensor.dtype}
             digest = process.read(tensor.name, half, count, want="sha256").tensors[0]
             assert (digest.sha256, digest.data) == (halves[1].sha256, None)
+
+
+def test_a_digest_that_hangs_is_not_told_of_again_and_again(monkeypatch):
+    """The time limit begins anew with each word of progress."""
+    monkeypatch.setattr("endianproof.conformance.testee.digesting.INTERVAL", 0.01)
+
+    class Hanging:
+        dtype, shape = "uint8", (2,)
+
+        def chunks(self):
+            yield b"1"
+            threading.Event().wait(0.3)
+            yield b"2"
+
+    told = []
+    Digests(lambda *far: told.append(far)).of([("w", Hanging())])
+    assert told
+    assert len(told) == len(set(told))
 
 
 def test_what_was_not_kept_cannot_be_read():
