@@ -78,10 +78,10 @@ class Ahead:
 
     def settle(self) -> Testee:
         """A testee, once nothing is under way: for requests that are no vectors."""
-        early, self._early = self._early, {}
-        for _, future in early.values():
+        for _, future in self._early.values():
             if not future.cancel():
                 future.exception()
+        self._early = {}  # only now: who interrupts this has `close` end what is under way
         return self._testees[0]
 
     def _interrupt(self) -> None:

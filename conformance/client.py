@@ -107,8 +107,7 @@ class TesteeProcess:
 
     def start(self) -> None:
         """Start the process and have it introduce itself, unless it is running. Raises TesteeStartError."""
-        if self._interrupted:
-            raise TesteeStartError(f"{self._launch.what}: the run is over")
+        self._go_on()
         if self._child is not None and self._child.has_exited():
             self._drop()  # after its last reply, so that the next request is not to blame
         if self._child is not None:
@@ -121,10 +120,15 @@ class TesteeProcess:
         except OSError as error:
             raise refused(self._launch, error) from error
         try:
+            self._go_on()  # the other thread, which saw no process to kill, leaves it to this one
             self._info = self._introduce(self._child)
         except BaseException:  # also Ctrl-C during a slow import: nothing must stay behind
             self._drop()
             raise
+
+    def _go_on(self) -> None:
+        if self._interrupted:
+            raise TesteeStartError(f"{self._launch.what}: the run is over")
 
     def twin(self) -> TesteeProcess:
         """Another one, of the same launch and with the same limits. It is not started yet."""
@@ -148,9 +152,7 @@ class TesteeProcess:
         Raises TesteeStartError where the testee cannot be started (again); nothing else it does raises.
         """
         request = {"op": "load", "path": str(path.absolute()), "format": format_name, "reply": want}
-        # A file that an earlier load removed is asked for all the same: what comes of it is the loader's doing.
-        size = path.stat().st_size if path.exists() else 0
-        return self._ask(request, size, lambda line, request_id: read_load(line, request_id, want))
+        return self._ask(request, _size(path), lambda line, request_id: read_load(line, request_id, want))
 
     def keep(self, path: Path, format_name: str, /, tell: Callable[[int, int], None]) -> Outcome:
         """Have one file loaded and kept, for `read`; only the digests come. `tell` is told tensors and bytes done.
@@ -164,7 +166,7 @@ class TesteeProcess:
             "reply": "sha256",
             "keep": True,
         }
-        self._size = path.stat().st_size if path.exists() else 0
+        self._size = _size(path)
         return self._ask(request, self._size, lambda line, request_id: read_load(line, request_id, "sha256"), tell)
 
     def read(self, name: str, start: int, stop: int, /, want: str = "data") -> Outcome:
@@ -267,6 +269,14 @@ class TesteeProcess:
         except MessageError as error:
             raise TesteeStartError(f"{what}: {error}", hint) from error
         raise TesteeStartError(f"{what} cannot be imported: {answer['type']}: {answer['message']}", hint)
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 of one that an earlier load took away. It is asked for all the same: see what comes."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _prove(samples: list[Mapping[str, Any]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import Future
 
 import pytest
 
@@ -92,6 +93,23 @@ def test_closing_interrupts_a_vector_that_nobody_will_ask_for():
     assert testee.ended[-2:] == ["interrupt", "close"]
 
 
+def test_closing_interrupts_what_was_waited_for_when_the_user_had_enough(monkeypatch):
+    testee = StandIn()
+    testee.held = VECTORS[1].path.name
+    ahead = Ahead(testee)
+    ahead.observe(VECTORS[0], [VECTORS[1]])
+    _begun(testee, 2 + 1)
+
+    def ctrl_c(_future):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Future, "exception", ctrl_c)
+    with pytest.raises(KeyboardInterrupt):
+        ahead.settle()
+    ahead.close()
+    assert testee.ended == ["interrupt", "close"]
+
+
 def _begun(testee, loads):
     for _ in range(loads):
         assert testee.begun.acquire(timeout=WAIT), "a load was not begun"
@@ -164,6 +182,29 @@ def test_an_interrupted_testee_ends_its_request_and_takes_no_other(tmp_path, mon
         assert [outcome.kind for outcome in outcomes] == [OutcomeKind.CRASHED]
         with pytest.raises(TesteeStartError, match="the run is over"):
             testee.load(VECTORS[0].path, "safetensors")
+
+
+def test_a_testee_that_is_interrupted_while_it_starts_does_not_go_on():
+    class Started:
+        killed = False
+
+        def exchange(self, *_):
+            pytest.fail("it was asked, though the run is over")
+
+        def kill(self):
+            self.killed = True
+
+    process = Started()
+
+    def begin(_launch, _open_files):
+        testee.interrupt()  # by another thread, which sees no process yet
+        return process
+
+    testee = TesteeProcess(python_testee("sleepy.load", "path", [], None, None), begin=begin)
+    with pytest.raises(TesteeStartError, match="the run is over"):
+        testee.start()
+    assert process.killed
+    testee.close()
 
 
 def test_a_loader_that_removes_its_file_has_changed_it_and_breaks_nothing(tmp_path, monkeypatch):

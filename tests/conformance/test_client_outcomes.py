@@ -349,6 +349,11 @@ def test_a_reply_without_end_is_cut_off(file, monkeypatch):
     assert "a reply of more than" in outcome.message
 
 
+def test_a_file_that_cannot_be_looked_at_is_asked_for_all_the_same(testee, tmp_path):
+    outcome = testee("good", takes="bytes").load(tmp_path / ("x" * 300), "safetensors")
+    assert (outcome.kind, outcome.error_type) == (OutcomeKind.REJECTED, "OSError")
+
+
 def test_any_program_that_speaks_the_protocol_is_a_testee(file):
     with _liar("fine") as process:
         assert process.load(file, "safetensors").tensors[0].data == b"\x01"
