@@ -203,10 +203,14 @@ def program_testee(command_line: str, guest: GuestLike | None, home: Path | None
         raise TesteeStartError(f"{what}: the command line cannot be read: {error}") from error
     if not argv:
         raise TesteeStartError("--testee is empty; expected a command line, such as --testee='node adapter.mjs'")
-    if "/" in argv[0] and home is not None and (home / argv[0]).is_file():
-        argv[0] = str((home / argv[0]).absolute())
-    if guest is None and shutil.which(argv[0]) is None:
-        why, hint = why_absent(argv[0], home or Path.cwd())
+    try:
+        if "/" in argv[0] and home is not None and (home / argv[0]).is_file():
+            argv[0] = str((home / argv[0]).absolute())
+        absent = why_absent(argv[0], home or Path.cwd()) if guest is None and not shutil.which(argv[0]) else None
+    except OSError as error:  # a folder above it that may not be searched
+        raise TesteeStartError(f"{what}: {error.filename} cannot be looked up: {error.strerror}") from error
+    if absent:
+        why, hint = absent
         raise TesteeStartError(f"{what}: {why}", hint)
     in_guest = f" --guest={guest.name}" if guest is not None else ""
     by_hand = f"step by step: endianproof protocol check --testee={shlex.quote(command_line)}{in_guest}"

@@ -99,11 +99,12 @@ def from_folder(text: str, folder: Path) -> str:
 
 
 def _local(path: Path, extras: str) -> _Local:
-    if path.suffix == ".whl":
-        fits, expected = path.is_file(), "a wheel"
-    else:
-        fits = any((path / name).is_file() for name in ("pyproject.toml", "setup.py"))
-        expected = "a folder with a pyproject.toml"
+    expected = "a wheel" if path.suffix == ".whl" else "a folder with a pyproject.toml"
+    files = [path] if path.suffix == ".whl" else [path / name for name in ("pyproject.toml", "setup.py")]
+    try:
+        fits = any(file.is_file() for file in files)
+    except OSError as error:  # a folder above it that may not be searched
+        raise OverlayError(f"{path} cannot be read: {error.strerror}", "make it readable") from error
     if not fits:
         raise OverlayError(f"{path}: {expected} was expected there, and is not", EXAMPLE)
     if path.suffix == ".whl":

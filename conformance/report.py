@@ -31,9 +31,7 @@ VERSION = 1
 
 def check_place(path: Path) -> Path:
     """Refuse, before anything runs, a file that could not be written at its end. Raises pytest.UsageError."""
-    if path.exists() or path.is_symlink():
-        raise pytest.UsageError(f"--report: {path} exists: remove it, or name another file")
-    if why := unwritable(path):
+    if why := unwritable(path, new=True):
         raise pytest.UsageError(f"--report: {why}")
     return path
 

@@ -183,7 +183,11 @@ def _baseline(asked: Given) -> Baseline | None:
     path = Path(given)
     if update and (why := unwritable(path)):
         raise pytest.UsageError(f"{asked.called('baseline')}: {why}")
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError as error:  # a folder above it that may not be searched
+        raise pytest.UsageError(f"{asked.called('baseline')}: {path} cannot be read: {error.strerror}") from error
+    if not there:
         if update:
             return Baseline(path)
         raise pytest.UsageError(

@@ -110,11 +110,12 @@ def _find(tree: Path, name: str) -> Path:
         places = [folder / name for folder in _search_path(tree)]
     else:
         places = [tree / name.lstrip("/")] if name.startswith("/") else []
-    for place in places:
-        if place.is_file():
-            return place
-    if "/" in name and Path(name).is_file():
-        return Path(name)
+    try:
+        places += [Path(name)] if "/" in name else []
+        if found := next((place for place in places if place.is_file()), None):
+            return found
+    except OSError as error:  # a folder above it that may not be searched
+        raise GuestError(f"{name} cannot be looked up: {error.strerror}") from error
     raise GuestError(
         f"{name}: there is no such program {'on this machine or ' if '/' in name else ''}in the guest",
         "a program of the host's is named by its path (./loader), and has to be built for s390x; "

@@ -96,9 +96,7 @@ def command(names: tuple[Path, ...], output: Path | None, check: Path | None, **
     chosen = Chosen.of(options)
     if output is not None and check is not None:
         raise click.UsageError("--output and --check exclude each other")
-    if output is not None and (output.exists() or output.is_symlink()):
-        raise click.UsageError(f"--output: {output} exists: remove it, or name another file")
-    if output is not None and (why := unwritable(output)):
+    if output is not None and (why := unwritable(output, new=True)):
         raise click.UsageError(f"--output: {why}")
     try:
         known = None if check is None else read_fingerprint(check)

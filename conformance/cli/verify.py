@@ -39,11 +39,7 @@ DIFFERENCE, CANNOT = 1, 2
 
 def _place(path: Path | None) -> None:
     """Refuse, before anything runs, a report that could not be written."""
-    if path is None:
-        return
-    if path.exists() or path.is_symlink():
-        raise click.UsageError(f"--report: {path} exists: remove it, or name another file")
-    if why := unwritable(path):
+    if path is not None and (why := unwritable(path, new=True)):
         raise click.UsageError(f"--report: {why}")
 
 

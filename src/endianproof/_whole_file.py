@@ -12,11 +12,16 @@ from pathlib import Path
 __all__ = ["unwritable", "write_new", "write_over"]
 
 
-def unwritable(path: Path) -> str:
-    """Why a file could not be written there, as far as can be told beforehand; nothing, if nothing is known."""
+def unwritable(path: Path, *, new: bool = False) -> str:
+    """Why a file, or a `new` one, could not be written there, as far as can be told beforehand; "" for nothing."""
     folder = Path(os.path.realpath(path)).parent
-    if not folder.is_dir():
-        return f"there is no folder {folder}"
+    try:
+        if new and (path.exists() or path.is_symlink()):
+            return f"{path} exists: remove it, or name another file"
+        if not folder.is_dir():
+            return f"there is no folder {folder}"
+    except OSError as error:  # a folder above it that may not be searched, a name that is too long
+        return f"{path} cannot be looked up: {error.strerror}"
     return "" if os.access(folder, os.W_OK) else f"the folder {folder} may not be written to"
 
 
