@@ -48,6 +48,8 @@ class _Command(click.Command):
             return super().invoke(ctx)
         except GuestError as error:
             raise _Failure(f"{error}\n{error.hint}".strip()) from error
+        except BrokenPipeError:  # whoever reads what is listed has read enough
+            raise
         except (MatrixError, OSError) as error:
             raise _Failure(str(error)) from error
 

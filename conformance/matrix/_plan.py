@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import shlex
 import sys
 from dataclasses import dataclass
 from importlib import metadata
@@ -76,12 +77,20 @@ def _environment() -> list[str]:
     return [platform.python_version(), *sorted(found)]
 
 
-def _fingerprint(cell: Cell, argv: Sequence[str], environment: Sequence[str]) -> str:
+def _added(addopts: str | None) -> list[str]:
+    """The options that each cell's pytest takes from the environment. Raises MatrixError."""
+    try:
+        return shlex.split(addopts or "")
+    except ValueError as error:
+        raise MatrixError(f"PYTEST_ADDOPTS cannot be read: {error}") from error
+
+
+def _fingerprint(cell: Cell, argv: Sequence[str], added: Sequence[str], environment: Sequence[str]) -> str:
     """A digest of all that a cell's result depends on, but the code of projects and testees themselves."""
     baseline = cell.testee.options.get("baseline")
     parts = {
         "definition": cell.definition(),
-        "options": list(argv[len(PYTEST) :]),
+        "options": [*added, *argv[len(PYTEST) :]],
         "endianproof": __version__,
         "baseline": hashlib.sha256((cell.folder / baseline).read_bytes()).hexdigest() if baseline else "",
         "guest": guest(cell.guest).tree.name if cell.guest != HOST else "",
@@ -93,14 +102,14 @@ def _fingerprint(cell: Cell, argv: Sequence[str], environment: Sequence[str]) ->
 def _job(
     cell: Cell, folder: Path, passed_on: Sequence[str], environment: Sequence[str], addopts: str | None
 ) -> Job:
-    argv = (*PYTEST, *cell.pytest_options(), *passed_on)
+    argv, added = (*PYTEST, *cell.pytest_options(), *passed_on), _added(addopts)
     head = {
         "cell": VERSION,
         "id": cell.id,
         "matrix": cell.matrix,
         "definition": cell.definition(),
-        "fingerprint": _fingerprint(cell, argv, environment),
-        "passed_on": list(passed_on),
+        "fingerprint": _fingerprint(cell, argv, added, environment),
+        "passed_on": [*added, *passed_on],
         "endianproof": __version__,
     }
     return Job(cell.id, argv, str(Path.cwd()), addopts, str(_place(cell, folder)), head)

@@ -284,6 +284,23 @@ def test_the_user_s_own_settings_for_pytest_are_the_cells_and_not_the_matrix_s(p
     done = run(passed_on=())
     assert done.returncode == 0, done.stdout
     assert record("mypkg.wrong-host")["report"]["counts"] == {"passed": 1}
+    assert "* with -k st-dtype-float32\n" in done.stdout  # a part of the vectors is not all of them
+    monkeypatch.delenv("PYTEST_ADDOPTS")
+    assert "1 cell to run\n" in run("--resume", passed_on=()).stdout
+
+
+def test_options_in_the_environment_that_are_badly_quoted_are_told(project, monkeypatch):
+    write(project, "loader: mypkg.right")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-k 'st-plain")
+    done = run()
+    assert (done.returncode, done.stderr) == (2, "Error: PYTEST_ADDOPTS cannot be read: No closing quotation\n")
+
+
+def test_who_has_read_enough_of_a_list_is_told_nothing(project):
+    write(project, "loader: mypkg.right")
+    script = f"{shlex.join(COMMAND)} --list | true"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
 
 
 def test_without_xdist_one_cell_runs_at_a_time_and_it_says_how_to_run_more(monkeypatch, capsys):
