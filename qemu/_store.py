@@ -95,9 +95,10 @@ def _use_file(tree: Path) -> Path:
 def _used(tree: Path) -> int:
     """The descriptor that this process has of a tree's file: one, so that its own use is not another's.
 
-    It is never closed, and goes on to the program that this process becomes (`guest exec`).
+    It is never closed, and goes on to the program that this process becomes (`guest exec`). To read it is enough
+    for a lock, also where it is another user's.
     """
-    descriptor = os.open(_use_file(tree), os.O_RDWR | os.O_CREAT, 0o666)
+    descriptor = os.open(_use_file(tree), os.O_RDONLY | os.O_CREAT, 0o666)
     os.set_inheritable(descriptor, True)
     return descriptor
 
@@ -105,11 +106,15 @@ def _used(tree: Path) -> int:
 def use(tree: Path) -> None:
     """Keep a tree from being removed for as long as this process lives. Raises BlockingIOError while it is.
 
-    In a cache that this user cannot write, nothing is kept, and nothing need be.
+    In a cache that cannot be written, nothing is kept, and nothing need be.
     """
-    with contextlib.suppress(FileNotFoundError, PermissionError):
+    try:
         fcntl.flock(_used(tree), fcntl.LOCK_SH | fcntl.LOCK_NB)
         os.utime(_used(tree))
+    except BlockingIOError:
+        raise
+    except OSError:  # it is not there, is another user's, or on a file system that is only read
+        return
 
 
 @contextlib.contextmanager

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import platformdirs
 import pytest
 
-from endianproof.qemu import cache_root, exclusive, remove_tree
+from endianproof.qemu import cache_root, exclusive, remove_tree, use
 
 
 def test_the_cache_is_the_users_unless_the_environment_names_another(monkeypatch, tmp_path):
@@ -62,3 +64,29 @@ def test_the_lock_lasts_until_the_programs_that_inherited_it_have_ended(tmp_path
 
 def test_removing_a_folder_that_is_not_there_is_no_error(tmp_path):
     remove_tree(tmp_path / "nowhere")
+
+
+def test_in_a_cache_that_is_only_read_a_tree_is_used_all_the_same(tmp_path, monkeypatch):
+    def refused(*_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "open", refused)
+    use(tmp_path / "tree")
+
+
+def test_a_tree_of_another_user_is_kept_and_can_be_listed(tmp_path, monkeypatch):
+    """As in a cache that root made for all."""
+    (tmp_path / "tree.use").touch()
+    opened = os.open
+
+    def of_root(path, flags, mode=0o777):
+        if flags & (os.O_WRONLY | os.O_RDWR):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return opened(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", of_root)
+    monkeypatch.setattr(os, "utime", lambda _: of_root(None, os.O_RDWR))
+    use(tmp_path / "tree")
+    look = "import pathlib, sys, endianproof.qemu._store as store; print(store.is_used(pathlib.Path(sys.argv[1])))"
+    argv = [sys.executable, "-c", look, tmp_path / "tree"]
+    assert subprocess.run(argv, capture_output=True, text=True, check=True).stdout == "True\n"
