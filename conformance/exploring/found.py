@@ -5,11 +5,13 @@ Nothing is ever overwritten. The files of the folder are tried again by every la
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from endianproof._whole_file import write_new
 from endianproof.vectors import ExpectedTensor
 
 if TYPE_CHECKING:
@@ -39,9 +41,19 @@ def _tensor(entry: Mapping[str, Any]) -> ExpectedTensor:
 
 
 def _same(file: File, folder: Path) -> Path | None:
-    """The file of the folder that has the same bytes already."""
-    there = sorted(folder.glob(f"*.{file.extension}"))
+    """The file of the folder that has the same bytes already, and an account: one without is tried by no search."""
+    there = sorted(path for path in folder.glob(f"*.{file.extension}") if path.with_suffix(".json").exists())
     return next((path for path in there if path.read_bytes() == file.data), None)
+
+
+@contextlib.contextmanager
+def _gone_if_not_whole(path: Path) -> Iterator[None]:
+    """Remove a file where what belongs to it cannot be written."""
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _fresh(folder: Path, stem: str, extension: str, data: bytes) -> Path:
@@ -50,12 +62,10 @@ def _fresh(folder: Path, stem: str, extension: str, data: bytes) -> Path:
         path = folder / f"{stem}-{number}.{extension}"
         if path.with_suffix(".json").exists():
             continue
-        try:
-            with path.open("xb") as opened:
-                opened.write(data)
-        except FileExistsError:
-            continue
-        return path
+        with contextlib.suppress(FileExistsError), path.open("xb") as opened, _gone_if_not_whole(path):
+            opened.write(data)
+            opened.flush()
+            return path
     raise AssertionError("there is always a free number")
 
 
@@ -71,7 +81,8 @@ def keep(file: File, folder: Path, stem: str, about: Mapping[str, Any]) -> Path:
             return known
         path = _fresh(folder, stem, file.extension, file.data)
         document = {"format": file.format, "file": path.name, **about, "expected": expected}
-        path.with_suffix(".json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        with _gone_if_not_whole(path):  # the account is whole when it is there: other searches read it
+            write_new(path.with_suffix(".json"), json.dumps(document, indent=1) + "\n")
     except OSError as error:
         raise FoundFileError(f"what was found cannot be saved in {folder}: {error}") from error
     return path

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from endianproof.conformance.baseline import Baseline, Entry, RunConditions
 from endianproof.conformance.client import TesteeStartError
 from endianproof.conformance.exploring.expectation import Expectation, expectation_of
 from endianproof.conformance.exploring.failure import Failure
+from endianproof.conformance.exploring.found import FoundFileError, keep, kept
 from endianproof.conformance.exploring.known import is_known
 from endianproof.conformance.exploring.search import PATIENCE, Search
 from endianproof.conformance.finding import Finding, Judgement
@@ -309,3 +312,38 @@ def test_files_kept_from_before_are_tried_again():
     mended.again([failure.file])
     assert mended.failures == {}
     assert mended.counts == {"judged": 1}
+
+
+# What was found is kept
+
+BROKEN = File("safetensors", b"\x01" * 64, None, ("header_length",))
+ABOUT = {"damages": ["header_length"], "headline": "crashed" * 100}
+
+
+@contextlib.contextmanager
+def full_after(count):
+    """Files that may be no longer than so many bytes: what a full disk does to them."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (count, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize("room", [32, 256])  # less than the file, less than its account
+def test_what_cannot_be_kept_whole_leaves_nothing_behind(tmp_path, room):
+    with full_after(room), pytest.raises(FoundFileError, match="cannot be saved"):
+        keep(BROKEN, tmp_path, "x", ABOUT)
+    assert list(tmp_path.iterdir()) == []
+    path = keep(BROKEN, tmp_path, "x", ABOUT)
+    assert list(kept(tmp_path, "safetensors", File)) == [(path, BROKEN)]
+    assert keep(BROKEN, tmp_path, "x", ABOUT) == path
+
+
+def test_a_found_file_without_an_account_is_kept_again(tmp_path):
+    """Whoever was killed between the two left the first of them, which no search would ever try."""
+    (tmp_path / "x-1.safetensors").write_bytes(BROKEN.data)
+    path = keep(BROKEN, tmp_path, "x", ABOUT)
+    assert path.name == "x-2.safetensors"
+    assert list(kept(tmp_path, "safetensors", File)) == [(path, BROKEN)]
