@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import TypeAlias
 
+    from endianproof.conformance.launch import TesteeStartError
     from endianproof.conformance.outcome import Outcome
     from endianproof.conformance.tasks import Task
 
@@ -29,6 +30,7 @@ __all__ = [
     "ended_badly",
     "first_line",
     "heading",
+    "not_started_again",
     "refusal_of",
     "reported",
     "said",
@@ -98,6 +100,17 @@ def ended_badly(outcome: Outcome, which: str, endings: Endings) -> Judgement:
         f"{which} {what}: {reason}" if reason else f"{which} {what}",
         (*said(outcome, "loader" if endings is LOADER_ENDINGS else "saver"), ("what to do", advice)),
         group=f"{which} {what}",
+    )
+
+
+def not_started_again(error: TesteeStartError) -> Judgement:
+    """The judgement where a testee answered before, and now cannot be started."""
+    what = "the testee could not be started again"
+    return Judgement(
+        Finding.PROTOCOL_ERROR,
+        f"{what}: {str(error).splitlines()[0]}",
+        (("testee said", str(error)), ("what to do", error.hint or "see why it ended before")),
+        group=what,
     )
 
 

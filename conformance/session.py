@@ -20,8 +20,8 @@ from endianproof.conformance.baseline import NO_GUEST, Ruling, RunConditions
 from endianproof.conformance.baseline_writer import write_baseline
 from endianproof.conformance.child import Child
 from endianproof.conformance.client import TesteeStartError
+from endianproof.conformance.endings import not_started_again
 from endianproof.conformance.examine import conclude
-from endianproof.conformance.finding import Finding, Judgement
 from endianproof.conformance.given import given_of
 from endianproof.conformance.hints import hints, nothing_judged, unused, whose_tensors
 from endianproof.conformance.items import FormatCollector, TaskItem
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from endianproof.conformance.baseline import Baseline
     from endianproof.conformance.client import TesteeProcess
     from endianproof.conformance.examine import Testee
+    from endianproof.conformance.finding import Judgement
     from endianproof.conformance.given import Given
     from endianproof.conformance.inside import Inside
     from endianproof.conformance.outcome import TesteeInfo
@@ -109,12 +110,7 @@ class ConformanceRun:
                     task, conclude(seen, self.settings.policies, self.settings.accepted)
                 )
         except TesteeStartError as error:
-            return Judgement(
-                Finding.PROTOCOL_ERROR,
-                f"the testee could not be started again: {str(error).splitlines()[0]}",
-                (("testee said", str(error)), ("what to do", error.hint or "see why it ended before")),
-                group="the testee could not be started again",
-            )
+            return not_started_again(error)
 
     def idle_testee(self) -> Testee:
         """The testee, once no task is under way."""

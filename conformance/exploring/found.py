@@ -41,7 +41,7 @@ def _tensor(entry: Mapping[str, Any]) -> ExpectedTensor:
 
 
 def _same(file: File, folder: Path) -> Path | None:
-    """The file of the folder that has the same bytes already, and an account: one without is tried by no search."""
+    """The file of the folder that has these bytes already, and an account: without one no search tries it."""
     there = sorted(path for path in folder.glob(f"*.{file.extension}") if path.with_suffix(".json").exists())
     return next((path for path in there if path.read_bytes() == file.data), None)
 

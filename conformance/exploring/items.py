@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from endianproof.conformance.counting import counted
+from endianproof.conformance.endings import not_started_again
+from endianproof.conformance.examine import DamagedVectorError
 from endianproof.conformance.exploring.explore import explore
 from endianproof.conformance.exploring.found import FoundFileError
 from endianproof.conformance.items import NonconformingError, report_alone
+from endianproof.conformance.launch import TesteeStartError
 from endianproof.conformance.selecting import EXPLORE
 
 if TYPE_CHECKING:
@@ -34,7 +37,10 @@ class ExploreItem(pytest.Item):
 
     def runtest(self) -> None:
         """Search, and turn what was found into pytest's kind of outcome."""
-        explored = explore(self._format, self._run.idle_testee(), self._run.settings, self._run.conditions())
+        try:
+            explored = explore(self._format, self._run.idle_testee(), self._run.settings, self._run.conditions())
+        except TesteeStartError as error:
+            raise NonconformingError(not_started_again(error).text()) from error
         self.user_properties.append((EXPLORED, explored.line))
         if explored.reports:
             raise NonconformingError("\n\n".join(explored.reports))
@@ -43,7 +49,7 @@ class ExploreItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Show the reports alone, without a traceback; the first line goes into the short summary."""
-        if isinstance(excinfo.value, FoundFileError):
+        if isinstance(excinfo.value, (FoundFileError, DamagedVectorError)):
             return str(excinfo.value)
         if not isinstance(excinfo.value, NonconformingError):
             return super().repr_failure(excinfo, style)

@@ -37,6 +37,7 @@ def _command(settings: Settings, form_name: str) -> str:
         ("--explore-into", str(wish.folder)),
     ]
     words = [shlex.quote(f"{name}={value}") for name, value in options if value is not None]
+    words += [*(["--build-in-guest"] if settings.builds else []), *settings.limits.changed()]
     return " ".join(["pytest", *words, f"{form_name}::{EXPLORE}"])
 
 

@@ -21,6 +21,7 @@ import hypothesis
 from hypothesis.errors import Flaky, NoSuchExample
 
 from endianproof.conformance.client import TesteeStartError
+from endianproof.conformance.endings import not_started_again
 from endianproof.conformance.examine import Observation, conclude, observe
 from endianproof.conformance.exploring.expectation import expectation_of, own_account
 from endianproof.conformance.exploring.failure import Failure
@@ -194,8 +195,7 @@ class Search:
             seen = observe(vector, self.testee)
         except TesteeStartError as error:
             self._give_up("no testee")
-            said = f"the testee could not be started again: {str(error).splitlines()[0]}"
-            return Judgement(Finding.PROTOCOL_ERROR, said, (("what to do", error.hint or "see why it ended"),))
+            return not_started_again(error)
         assert isinstance(seen, Observation), "a vector was observed"
         if expectation.verdict == "open" and seen.first is not None and seen.first.kind is OutcomeKind.LOADED:
             seen = replace(seen, vector=replace(vector, tensors=own_account(seen.first.tensors)))

@@ -8,6 +8,7 @@ import math
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -15,6 +16,8 @@ import yaml
 # Imported for good: pytest inside pytest forgets what it imports, and numpy cannot be imported twice.
 import endianproof.conformance.exploring.items
 import endianproof.conformance.session  # noqa: F401 (to be there)
+from endianproof.conformance.exploring.report import _command
+from endianproof.conformance.limits import Limits
 from endianproof.vectors import load_vectors
 
 pytest_plugins = ["pytester"]
@@ -99,6 +102,25 @@ def test_what_was_found_is_tried_again_by_the_printed_command_until_it_is_mended
     run(*explore("good", count=0)).assert_outcomes(passed=1)
 
 
+def test_the_printed_command_has_all_that_the_testee_was_asked_with():
+    settings = SimpleNamespace(
+        loader="mypkg.load",
+        testee=None,
+        requirements=(".", "numpy==2.0"),
+        takes="file",
+        accepted={"bfloat16": "uint16"},
+        guest="s390x",
+        builds=True,
+        limits=Limits(request_seconds=5.0, memory_bytes=1 << 30),
+        exploring=SimpleNamespace(folder=Path("my found")),
+    )
+    assert _command(settings, "safetensors") == (
+        "pytest --loader=mypkg.load --with=. --with=numpy==2.0 --loader-takes=file --accept=bfloat16=uint16 "
+        "--guest=s390x --explore=0 '--explore-into=my found' --build-in-guest --testee-timeout=5 "
+        "--testee-memory=1GiB safetensors::explore"
+    )
+
+
 def test_nothing_in_the_folder_is_overwritten(run, pytester):
     folder = pytester.path / "mine"
     folder.mkdir()
@@ -120,6 +142,28 @@ def test_an_account_that_cannot_be_read_is_said_and_not_passed_over(run, pyteste
     result.stdout.fnmatch_lines(
         ["*safetensors-crashed-1.json is no account of a found file*mend it, or remove it"]
     )
+
+
+def test_a_testee_that_does_not_start_again_is_said_without_a_traceback(run, pytester):
+    pytester.makepyfile(
+        once="""
+        import json, os, sys
+        if os.path.exists("begun"):
+            sys.exit("no licence")
+        for line in sys.stdin:
+            if json.loads(line)["op"] == "hello":
+                print(json.dumps({"protocol": 1, "name": "once", "version": "", "byteorder": sys.byteorder,
+                                  "machine": "m", "runtime": "r", "formats": ["safetensors"]}), flush=True)
+            else:
+                open("begun", "w").close()
+                sys.exit(1)
+        """
+    )
+    testee = f"--testee={sys.executable} once.py"
+    result = run(testee, "--explore=10", "safetensors::st-plain", "safetensors::explore")
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["the testee could not be started again: *"] * 2)
+    result.stdout.no_fnmatch_line("*Error*")
 
 
 def test_a_loader_that_reads_nothing_is_not_explored_and_not_passed(run):
