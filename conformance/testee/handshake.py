@@ -42,9 +42,10 @@ def _version(module: str) -> str:
     if isinstance(own, str):
         return own
     try:
-        return metadata.version(module)
-    except (metadata.PackageNotFoundError, ValueError):
+        found: Any = metadata.version(module)
+    except (ImportError, LookupError, OSError, ValueError):  # what is left of an uninstallation has no METADATA
         return ""
+    return found or ""  # or None, by the release of Python
 
 
 def introduction(loader: str) -> dict[str, Any]:

@@ -187,3 +187,12 @@ def test_its_modules_import_the_standard_library_and_each_other_alone():
 def test_its_modules_parse_as_python_3_9():
     for path in FOLDER.glob("*.py"):
         ast.parse(path.read_text(), feature_version=(3, 9))
+
+
+def test_what_is_left_of_an_uninstallation_is_no_version(tmp_path):
+    (tmp_path / "leftpkg.py").write_text("def load(path):\n    return {}\n")
+    (tmp_path / "leftpkg-1.0.dist-info").mkdir()
+    options = (f"--path={tmp_path}", "--loader=leftpkg.load")
+    (reply,) = replies(run(*options, requests=[{"op": "hello", "protocol": 1}]))
+    assert reply["version"] == ""
+    assert schema_error(reply, "hello_reply") == ""
