@@ -20,7 +20,7 @@ from endianproof.conformance.testee.plain_lists import is_numbers
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["described", "named_values", "value_named"]
+__all__ = ["described", "named_values", "pairs", "value_named"]
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, bytearray, set, frozenset)
 _TORCH_PLAIN = ("dtype", "device", "layout", "qscheme", "UntypedStorage", "TypedStorage")
@@ -50,9 +50,9 @@ def _getter(value: Any) -> Callable[[Any], Any] | None:
     return value.get_tensor if hasattr(value, "keys") and hasattr(value, "get_tensor") else None
 
 
-def _pairs(pairs: Any) -> Iterator[tuple[Any, Any]]:
+def pairs(given: Any) -> Iterator[tuple[Any, Any]]:
     """What an iterator gives, each a name and a tensor. Raises ConversionError for anything else."""
-    for pair in pairs:
+    for pair in given:
         if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not isinstance(pair[0], str):
             raise ConversionError(f"the loader returned an iterator of {described(pair)}; expected (name, tensor)")
         yield pair[0], pair[1]
@@ -82,7 +82,7 @@ def _items(value: Any) -> Iterator[tuple[Any, Any]] | None:
     if names:
         return ((name, getattr(value, name)) for name in names)
     if isinstance(value, (Iterator, ItemsView)):
-        return _pairs(value)
+        return pairs(value)
     return enumerate(value) if isinstance(value, (list, tuple)) else None
 
 

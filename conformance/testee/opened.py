@@ -69,6 +69,14 @@ class _Async:
         return entered
 
 
+def _entered(context: Any, given: contextlib.ExitStack) -> Any:
+    """Enter it, and have it left as if all went well: what one is told of, it may keep to itself."""
+    leave = type(context).__exit__
+    entered = type(context).__enter__(context)
+    given.callback(leave, context, None, None, None)
+    return entered
+
+
 def opened(result: Any, given: contextlib.ExitStack) -> Any:
     """Return what is to be read. What must be closed afterwards goes onto `given`."""
     loop = _Async(given)
@@ -83,7 +91,7 @@ def opened(result: Any, given: contextlib.ExitStack) -> Any:
                 return result
             result = inner
         elif _is_context(result, "__enter__", "__exit__"):
-            inner = given.enter_context(result)
+            inner = _entered(result, given)
             if inner is None or inner is result:
                 return result
             result = inner

@@ -18,7 +18,7 @@ from endianproof.conformance.testee.building import CannotBuildError
 from endianproof.conformance.testee.canonical import ConversionError
 from endianproof.conformance.testee.convert import elements_of, named_elements, tensor_messages
 from endianproof.conformance.testee.handshake import Prover, introduction
-from endianproof.conformance.testee.nested import value_named
+from endianproof.conformance.testee.nested import pairs, value_named
 from endianproof.conformance.testee.opened import opened
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class Loading:
         with contextlib.ExitStack() as given:
             result = opened(self._load(given.enter_context(self._takes(request["path"]))), given)
             if request.get("keep") and isinstance(result, Iterator):
-                result = dict(result)  # it gives each tensor once, and they are read again
+                result = dict(pairs(result))  # it gives each tensor once, and they are read again
             tensors = self._tensors(result, request, send)
             if request.get("keep"):
                 self._kept = _Kept(result, given.pop_all(), lists=self._lists)

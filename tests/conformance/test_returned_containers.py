@@ -187,3 +187,29 @@ def test_a_loader_that_takes_a_file_is_given_a_real_one():
 
     reply = Loading(load, "file")({"op": "load", "path": "/dev/null", "id": "v1", "reply": "data"}, print)
     assert reply["tensors"][0]["data"] == "AQ=="
+
+
+class Silent:
+    """A context that keeps what went wrong in it to itself."""
+
+    def __init__(self, inside):
+        self.inside = inside
+
+    def __enter__(self):
+        return self.inside
+
+    def __exit__(self, *error):
+        return True
+
+
+def test_a_context_cannot_keep_to_itself_what_cannot_be_read(tmp_path):
+    loading = Loading(lambda _path: Silent({"w": object()}), "path")
+    with pytest.raises(ConversionError, match="under the name 'w' the loader returned object"):
+        loading({"op": "load", "path": str(tmp_path)}, print)
+
+
+@pytest.mark.parametrize("keep", [{}, {"keep": True}], ids=["read", "kept"])
+def test_an_iterator_of_anything_else_is_no_refusal(tmp_path, keep):
+    loading = Loading(lambda _path: iter([TENSOR]), "path")
+    with pytest.raises(ConversionError, match=r"an iterator of torch\.Tensor; expected"):
+        loading({"op": "load", "path": str(tmp_path), "reply": "sha256", **keep}, print)
