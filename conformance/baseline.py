@@ -181,21 +181,29 @@ class Baseline:
         )
 
     def updated(
-        self, results: Sequence[tuple[Task, Judgement]], run: RunConditions, conditions: Mapping[str, Any]
+        self,
+        results: Sequence[tuple[Task, Judgement]],
+        run: RunConditions,
+        conditions: Mapping[str, Any],
+        tasks: Iterable[Task] = (),
     ) -> Baseline:
         """Return the baseline that these results call for; `conditions` becomes the `when` of new entries.
 
         Kept as they are: entries that do not apply to this run, that cover no vector of it, or that are right
         about every one. An entry that is wrong about some gives way to one for each of its other vectors, with its
-        reason, link and condition. What is unsupported is listed from then on, if it was not before.
+        reason, link and condition; also for those of `tasks`, all that there are, which were not run. What is
+        unsupported is listed from then on, if it was not before.
         """
+        judged = {(task.format, task.id) for task, _ in results}
+        not_run = [task for task in tasks if (task.format, task.id) not in judged]
         failing = [(task, judgement) for task, judgement in results if judgement.failed]
         declined = [(task, judgement) for task, judgement in results if judgement.finding is Finding.UNSUPPORTED]
-        return Baseline(
-            self.path,
-            _updated(self.entries, results, failing, run, conditions),
-            _updated(self.unsupported or (), results, declined, run, conditions),
-        )
+
+        def with_new(old: Sequence[Entry], wanted: Sequence[tuple[Task, Judgement]]) -> tuple[Entry, ...]:
+            kept = [one for entry in old for one in _remains(entry, results, not_run, run)]
+            return _updated(old, kept, wanted, run, conditions)
+
+        return Baseline(self.path, with_new(self.entries, failing), with_new(self.unsupported or (), declined))
 
 
 def _narrower(entry: Entry, task: Task) -> str:
@@ -204,19 +212,27 @@ def _narrower(entry: Entry, task: Task) -> str:
 
 def _updated(
     old: Sequence[Entry],
-    results: Sequence[tuple[Task, Judgement]],
+    kept: Sequence[Entry],
     wanted: Sequence[tuple[Task, Judgement]],
     run: RunConditions,
     conditions: Mapping[str, Any],
 ) -> tuple[Entry, ...]:
-    """The entries of one list that are still right, and new ones for those `wanted` that they do not describe."""
-    kept = [entry for entry in old if _stays(entry, results, run)]
+    """What is kept of one old list, and new entries for those `wanted` that it does not describe."""
     new = [
         _entry_for(old, task, judgement, run, conditions)
         for task, judgement in wanted
         if not any(e.applies(run) and e.covers(task) and e.describes(judgement) for e in kept)
     ]
     return tuple(replace(entry, number=number) for number, entry in enumerate((*kept, *new), 1))
+
+
+def _remains(
+    entry: Entry, results: Sequence[tuple[Task, Judgement]], not_run: Iterable[Task], run: RunConditions
+) -> list[Entry]:
+    """The entry itself where it stays, else what it says of vectors that nobody has looked at."""
+    if _stays(entry, results, run):
+        return [entry]
+    return [replace(entry, vector=task.id) for task in not_run if entry.covers(task)]
 
 
 def _stays(entry: Entry, results: Iterable[tuple[Task, Judgement]], run: RunConditions) -> bool:

@@ -32,7 +32,7 @@ from endianproof.conformance.settings import Settings, read_settings
 from endianproof.conformance.signals import heed
 from endianproof.conformance.starting import preflight, start
 from endianproof.conformance.summary import Result, Summary
-from endianproof.conformance.tasks import OPS, counted
+from endianproof.conformance.tasks import OPS, counted, load_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -297,7 +297,7 @@ class ConformanceRun:
         results = [(by_id[result.format, result.task], result.judgement()) for result in self._results]
         run = self.conditions()
         when = {"guest": run.guest} if run.guest != NO_GUEST else {"guest": NO_GUEST, "byteorder": run.byteorder}
-        new = old.updated(results, run, when)
+        new = old.updated(results, run, when, load_tasks(self.settings.ops, large=True))
         write_baseline(new)
         declined = f", {len(new.unsupported)} unsupported" if new.unsupported else ""
         return f"baseline written: {old.path}: {len(new.entries)} entries ({len(old.entries)} before){declined}"

@@ -282,6 +282,15 @@ def test_updating_splits_a_glob_that_is_no_longer_true(path):
     assert [(entry.vector, entry.reason) for entry in new.entries] == [("st-dtype-bfloat16", "why")]
 
 
+def test_updating_after_a_part_of_the_vectors_forgets_nothing_of_the_others(path):
+    entry = Entry(1, "wrong-values", "why", vector="st-dtype-*", rule="ST-*", link="there")
+    others = [v for v in load_vectors() if entry.covers(v) and v.id != BFLOAT.id]
+    new = Baseline(path, (entry,)).updated([(BFLOAT, PASSED)], HERE, {}, load_vectors())
+    assert [one.vector for one in new.entries] == [vector.id for vector in others]
+    assert {(one.reason, one.link, one.rule) for one in new.entries} == {("why", "there", "ST-*")}
+    assert [one.number for one in new.entries] == list(range(1, len(others) + 1))
+
+
 def test_updating_twice_changes_nothing_more(path):
     once = Baseline(path).updated([(BFLOAT, WRONG)], HERE, {"byteorder": "little"})
     assert once.updated([(BFLOAT, WRONG)], HERE, {"byteorder": "little"}) == once

@@ -89,3 +89,12 @@ def test_updating_keeps_reasons_and_drops_what_passes(run, pytester):
     assert (entry["reason"], entry["link"]) == ("a bug of ours", "https://example.org/1")
     run("--loader=mypkg.load", "--baseline=known.yaml", "--update-baseline", *ids(*FEW))
     assert yaml.safe_load(path.read_text())["known_failures"] == []
+
+
+def test_updating_after_a_part_of_a_run_forgets_no_entry_of_the_rest(run, pytester):
+    entry = "{vector: st-dtype-*, finding: wrong-values, reason: it swaps}"
+    pytester.makefile(".yaml", known=f"baseline: 1\nknown_failures: [{entry}]\n")
+    run("--loader=mypkg.load", "--baseline=known.yaml", "--update-baseline", "safetensors::st-dtype-float32")
+    written = (pytester.path / "known.yaml").read_text(encoding="utf-8")
+    assert "vector: st-dtype-bfloat16\n  finding: wrong-values\n  reason: it swaps\n" in written
+    assert "st-dtype-float32" not in written
