@@ -122,19 +122,18 @@ def _against(file: NamedFile, known: Mapping[str, LoadedTensor], run: Run) -> tu
 
 
 def _all_against(files: Sequence[NamedFile], against: Fingerprint, run: Run) -> Iterator[Verdict]:
-    """Every file by one fingerprint, and last what none of them had."""
+    """Every file by one fingerprint, and last what none of them had, where it is known what each has."""
     known = {tensor.name: tensor for tensor in against.tensors}
-    missing = set(known)
+    missing, seen_all = set(known), True
     for file in files:
         try:
             verdict, names = _against(file, known, run)
         except (FileChangedError, OSError) as error:
             verdict, names = Verdict(file.path.name, file.format, UNJUDGED, why=str(error)), set()
         missing -= names
+        seen_all = seen_all and verdict.state != UNJUDGED and (verdict.state == SAME or bool(names))
         yield verdict
-        if verdict.state == UNJUDGED or (verdict.state == DIFFERENT and not names):
-            return  # what it has is not known, so neither is what is missing
-    if missing:
+    if missing and seen_all:
         left = [tensor for tensor in against.tensors if tensor.name in missing]
         faults = tuple(compared(left, (), Sources("the fingerprint")))
         yield Verdict(", ".join(file.path.name for file in files), files[0].format, DIFFERENT, faults)

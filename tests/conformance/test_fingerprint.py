@@ -176,6 +176,16 @@ def test_shards_are_verified_against_one(tmp_path):
     assert (code, "in the fingerprint, and not returned: 'a'" in text) == (1, True), text
 
 
+def test_the_shards_after_one_that_cannot_be_judged_are_judged(tmp_path):
+    index, known = shards(tmp_path, [{name: ("bfloat16", (4,), None)} for name in "ab"]), tmp_path / "known.json"
+    taken(index, "-o", known)
+    options = ["--loader=verify_loaders.unsupported_first", f"--against={known}"]
+    result = CliRunner().invoke(main, ["verify", "-q", str(index), *options])
+    assert result.exit_code == 1
+    assert "1 different, 1 not judged\n" in result.output
+    assert "missing" not in result.output  # nobody knows what the first one has
+
+
 def test_a_file_that_only_the_loader_can_read_is_verified_against_one(tmp_path):
     path, known, other = tmp_path / "model.safetensors", tmp_path / "known.json", tmp_path / "model.npz"
     safetensors(path, {"b": TENSORS["b"]})

@@ -104,6 +104,10 @@ def unsupported(path):
     raise NotImplementedError("no bfloat16 here")
 
 
+def unsupported_first(path):
+    return unsupported(path) if "00001" in str(path) else swapped(path)
+
+
 def crashing(path):
     os._exit(9)
 
