@@ -44,7 +44,7 @@ class Step:
 def _introduce(case: Case) -> str:
     case.talk.fresh()
     case.talk.line(HELLO)
-    hello = case.talk.message("hello_error" if b'"error"' in case.talk.received else "hello_reply")
+    hello = case.talk.introduction()
     if "error" in hello:
         error = f"{hello['error']['type']}: {hello['error']['message']}"
         raise WrongError(
@@ -252,7 +252,7 @@ def _still_there(case: Case) -> str:
 def _other_protocol(case: Case) -> str:
     case.talk.fresh()
     case.talk.line(encode({"op": "hello", "protocol": NO_SUCH_PROTOCOL}))
-    found = case.talk.message("hello_error" if b'"error"' in case.talk.received else "hello_reply")
+    found = case.talk.introduction()
     case.talk.end()
     return f"answered with protocol {found['protocol']}"
 

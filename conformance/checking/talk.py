@@ -144,16 +144,24 @@ class Talk:
 
     def message(self, name: str) -> dict[str, Any]:
         """The last line received as a message that the schema calls `name`. Raises WrongError."""
-        try:
-            found = json.loads(self.received.decode("utf-8"))
-        except (ValueError, RecursionError):
-            raise WrongError(f"no JSON: {quoted(self.received)}", "one JSON object on a line", STRAY) from None
+        found = self._parsed()
         wrong = mismatch(found, name)
         if wrong is not None:
             advice = f"the definition is {wrong.schema}: endianproof protocol show --schema"
             raise WrongError(str(wrong), f"a {name}", advice, wrong.schema)
         message: dict[str, Any] = found
         return message
+
+    def introduction(self) -> dict[str, Any]:
+        """The last line received as an answer to hello: what the testee is, or its error. Raises WrongError."""
+        found = self._parsed()
+        return self.message("hello_error" if isinstance(found, dict) and "error" in found else "hello_reply")
+
+    def _parsed(self) -> Any:
+        try:
+            return json.loads(self.received.decode("utf-8"))
+        except (ValueError, RecursionError):
+            raise WrongError(f"no JSON: {quoted(self.received)}", "one JSON object on a line", STRAY) from None
 
     def new_id(self) -> str:
         """An id that no request had yet."""

@@ -41,7 +41,7 @@ def not_tried(found):
     return [result.step.name for result in found.results if result.wrong is None and not result.said]
 
 
-@pytest.mark.parametrize("way", ["right", "complains", "claims-nothing"])
+@pytest.mark.parametrize("way", ["right", "complains", "claims-nothing", "called-error"])
 def test_a_right_testee_passes_every_step(way):
     found = checked(way)
     assert wrong_steps(found) == []

@@ -143,6 +143,7 @@ HELLOS = {
     "unknown-dtypes": {**HELLO, "dtypes": ["bf16", "f32"]},
     "claims-more": {**HELLO, "formats": ["safetensors", "torch-zip"]},
     "claims-nothing": without(HELLO, "formats"),
+    "called-error": {**HELLO, "name": "error"},
     "version-2": {**HELLO, "protocol": 2},
     "cannot": {"protocol": 1, "error": {"type": "ImportError", "message": "no libtensor.so"}},
 }
