@@ -37,16 +37,23 @@ def why_refused(program: str, error: OSError) -> tuple[str, str]:
         head = b""
     refused = f"{program} cannot be started: {error.strerror}"
     if head[:2] == b"#!":
-        interpreter = head[2:].split(b"\n")[0].decode(errors="replace").strip().partition(" ")[0]
-        if interpreter and not Path(interpreter).exists():
-            return f"{program} names the interpreter {interpreter}, which is not here", "mend its first line"
-        return refused, ""
+        return _of_script(program, refused, head)
     if head[:4] == ELF:
         return _of_another_machine(program, refused, head)
     if head[:2] == WINDOWS:
         return f"{program} is a program for Windows or .NET", f"name what runs it: --testee='mono {program}'"
     if head:
         return f"{program} is neither a program nor a script that begins with #!", "name its interpreter before it"
+    return refused, ""
+
+
+def _of_script(program: str, refused: str, head: bytes) -> tuple[str, str]:
+    line = head[2:].split(b"\n")[0]
+    interpreter = line.decode(errors="replace").strip().partition(" ")[0]
+    if interpreter and not Path(interpreter).exists():
+        return f"{program} names the interpreter {interpreter}, which is not here", "mend its first line"
+    if line.endswith(b"\r"):
+        return f"the first line of {program} ends with CR LF, as Windows has it", "save it with LF alone"
     return refused, ""
 
 

@@ -179,6 +179,7 @@ def test_a_name_that_leads_to_no_program_says_why(tmp_path, monkeypatch, typed, 
     ("content", "said", "hint"),
     [
         (b"#!/opt/nowhere/node -x\n", "names the interpreter /opt/nowhere/node, which is not here", "first line"),
+        (b"#!/bin/sh\r\necho\r\n", "ends with CR LF", "LF alone"),
         (b"import json\n", "is neither a program nor a script that begins with #!", "name its interpreter"),
         (S390X, "is built for s390x, and this machine is another", "--guest=s390x"),
         (PPC, "is built for another machine", "build it for this one"),
