@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_parts", "save_plain"]
 
-MOST_READ = 4  # elements
+MOST_READ = 4  # parts
 
 
 def _saved(case: Case, save: Save, name: str) -> tuple[Outcome, bytes | None, tuple[str, ...]]:
@@ -61,22 +61,23 @@ def _save_twice(case: Case, save: Save) -> str:
 
 
 def read_parts(case: Case) -> str:
-    """Have a file kept, and the elements of its first tensor read one by one."""
+    """Have a file kept, and the elements of its first tensor read: one by one, or as few as fill whole bytes."""
     if not case.good:
         return "nothing to try: no file was loaded"
     vector = case.small(case.good[0])
     tensor = vector.tensors[0]
     request = {**case.request(case.copy(vector), vector.format, "sha256"), "keep": True}
     case.talk.ask(request)
-    width = load_spec().element_types[tensor.dtype].bits // 8
-    count = min(math.prod(tensor.shape), MOST_READ)
-    for place in range(count):
-        asked = {"op": "read", "id": case.talk.new_id(), "name": tensor.name, "start": place, "stop": place + 1}
+    bits, count = load_spec().element_types[tensor.dtype].bits, math.prod(tensor.shape)
+    step = 8 if bits % 8 else 1  # of elements narrower than a byte, eight begin with one
+    parts = [(start, min(start + step, count)) for start in range(0, min(count, MOST_READ * step), step)]
+    for start, stop in parts:
+        asked = {"op": "read", "id": case.talk.new_id(), "name": tensor.name, "start": start, "stop": stop}
         reply = case.talk.ask({**asked, "reply": "data"})
-        part = {"name": tensor.name, "dtype": tensor.dtype, "shape": [1]}
-        data = tensor.canonical[place * width : (place + 1) * width]
+        part = {"name": tensor.name, "dtype": tensor.dtype, "shape": [stop - start]}
+        data = tensor.canonical[start * bits // 8 : (stop * bits + 7) // 8]
         wanted = [{**part, "data": base64.b64encode(data).decode()}]
         if reply.get("tensors") != wanted:
             advice = "answer with the elements from start to stop, as a tensor of one dimension"
             raise WrongError(quoted(case.talk.received), json.dumps(wanted), advice, "#/$defs/read_request")
-    return f"{count} elements of {tensor.name!r}"
+    return f"{parts[-1][1] if parts else 0} elements of {tensor.name!r}"

@@ -56,6 +56,29 @@ def test_what_is_claimed_is_tried(way, step):
     assert not_tried(found) == [step]
 
 
+def test_elements_narrower_than_a_byte_are_read_by_the_eight(tmp_path):
+    program = tmp_path / "narrow.py"
+    program.write_text(
+        "import json, sys\n"
+        "from endianproof.conformance.testee.serve import Loading, Server\n"
+        "from endianproof.reference import load\n"
+        "server = Server('endianproof.reference.load', Loading(load, 'path'))\n"
+        "for line in sys.stdin:\n"
+        "    request = json.loads(line)\n"
+        "    if request['op'] == 'bye':\n"
+        "        break\n"
+        "    own = {'formats': ['safetensors'], 'dtypes': ['float6_e2m3fn']}\n"
+        "    more = own if request['op'] == 'hello' else {}\n"
+        "    print(json.dumps({**server.answer(request), **more}), flush=True)\n"
+    )
+    launch = program_testee(shlex.join([sys.executable, str(program)]), None)
+    found = check(launch, sys.byteorder, HASTE)
+    assert wrong_steps(found) == []
+    (read,) = [result.said for result in found.results if result.step.name == "read"]
+    assert read.endswith(" elements of 'x'")
+    assert not read.startswith("0 ")
+
+
 # Each defect, the steps that find it (the first of them is meant for it), and words of what is said.
 WRONG = [
     ("mumbles", ["hello"], "no JSON: Welcome to example"),
