@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from click.testing import CliRunner
@@ -239,6 +240,7 @@ def test_run_of_several_that_is_ended_ends_its_pytest_in_its_own_way(here, numbe
     )
     while not (here / "waiting").exists():
         assert process.poll() is None, process.stdout.read()
+        time.sleep(0.05)
     send(process.pid, number)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 2, output
