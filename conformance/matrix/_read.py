@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Matrix", "read_matrix"]
 
 KINDS = ("loader", "saver", "testee")
+# Ids are names of files, and globs: a dotted path is one that begins neither with a dot nor with a dash.
+DOTTED = re.compile(r"\w[\w.-]*")
 
 
 @dataclass(frozen=True)
@@ -149,9 +152,15 @@ def _testee(document: Document, number: int, known: Mapping[str, str]) -> Testee
     target = value[kind]
     if kind == "testee" and "name" not in value:
         raise document.error(steps, "a testee that is a command needs a name, which begins the ids of its cells")
+    name = value.get("name", target.replace(":", "."))
+    if not DOTTED.fullmatch(name):
+        message = (
+            f"{kind}: {target!r} is no dotted path, which would begin the ids of its cells: give it a name, too"
+        )
+        raise document.error((*steps, kind), message)
     _check_options(document, value, steps)
     return Testee(
-        name=value.get("name", target.replace(":", ".")),
+        name=name,
         kind=kind,
         target=target,
         package=value.get("package", ""),

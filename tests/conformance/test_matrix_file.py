@@ -126,6 +126,8 @@ BAD = {
     f"{ONE}  saver: b": "matrix.yaml:3: one of loader, saver and testee was expected, loader and saver was found",
     "matrix: 1\ntestees:\n- name: a": "matrix.yaml:3: one of *, none of them was found",
     "matrix: 1\ntestees:\n- testee: ./a": "matrix.yaml:3: a testee that is a command needs a name, *",
+    "matrix: 1\ntestees:\n- loader: ../a/b.load": "matrix.yaml:3: loader: '../a/b.load' is no dotted path, *",
+    "matrix: 1\ntestees:\n- saver: a[b].save": "matrix.yaml:3: saver: 'a?b?.save' is no dotted path, *",
     f"{ONE}  name: a b": "matrix.yaml:4: testees?0?.name: 'a b' is no name: *",
     f"{ONE}  package: p": "matrix.yaml:3: package and versions go together: *",
     f"{ONE}  package: p\n  versions: [0.4]": "matrix.yaml:5: *the number 0.4 was found, text was expected: put*",
