@@ -102,13 +102,13 @@ def _local(path: Path, extras: str) -> _Local:
     expected = "a wheel" if path.suffix == ".whl" else "a folder with a pyproject.toml"
     files = [path] if path.suffix == ".whl" else [path / name for name in ("pyproject.toml", "setup.py")]
     try:
-        fits = any(file.is_file() for file in files)
-    except OSError as error:  # a folder above it that may not be searched
+        if not any(file.is_file() for file in files):
+            raise OverlayError(f"{path}: {expected} was expected there, and is not", EXAMPLE)
+        if path.suffix == ".whl":
+            _name_and_platforms(path)
+            content_of(path)
+    except OSError as error:  # it, or a folder above it that may not be searched
         raise OverlayError(f"{path} cannot be read: {error.strerror}", "make it readable") from error
-    if not fits:
-        raise OverlayError(f"{path}: {expected} was expected there, and is not", EXAMPLE)
-    if path.suffix == ".whl":
-        _name_and_platforms(path)
     return _Local(path.absolute(), frozenset(extra.strip() for extra in extras.split(",") if extra.strip()))
 
 
@@ -158,13 +158,15 @@ def _built(project: Path, builder: Guest | None, folder: Path, progress: Callabl
 def content_of(wheel: Path) -> str:
     """What is in a wheel, whenever it was built: names, sizes and checksums, without their times.
 
-    Raises OverlayError where it is none.
+    Raises OverlayError where it is none, OSError where it cannot be read.
     """
     try:
         with zipfile.ZipFile(wheel) as archive:
             entries = sorted((one.filename, one.file_size, one.CRC) for one in archive.infolist())
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise OverlayError(f"{wheel} is damaged: {error}", "build it anew, or fetch it again") from error
+        found = str(error) if wheel.stat().st_size else "it is empty"
+        why = f"{wheel} is damaged: {found}; a wheel, which is a zip file, was expected"
+        raise OverlayError(why, "build it anew, or fetch it again") from error
     return json.dumps(entries)
 
 

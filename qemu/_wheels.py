@@ -15,6 +15,7 @@ import sys
 import sysconfig
 from dataclasses import dataclass, field
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.markers import default_environment
@@ -27,7 +28,6 @@ from endianproof.qemu._store import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 __all__ = ["WheelPlatform", "build_wheel", "fetch_wheels", "guest_platform", "host_platform", "unpack_wheels"]
 
@@ -136,6 +136,15 @@ def _no_version(wanted: str, offered: str, where: WheelPlatform) -> GuestError:
     return GuestError(f"there is no wheel of {wanted} for {where.label}", hint, kind="absent")
 
 
+def _damaged(wanted: Sequence[str]) -> GuestError:
+    names = ", ".join(wanted)
+    if all(Path(one).is_file() for one in wanted):  # the user's own
+        return GuestError(f"{names} is damaged", "build it anew, or fetch it again", kind="damaged")
+    message = f"a download of {names} broke off, or is not what the package index announced"
+    hint = "run it again; if it stays so, the index or what is between is to blame"
+    return GuestError(message, hint, kind="damaged")
+
+
 def _explain(lines: Sequence[str], wanted: Sequence[str], where: WheelPlatform) -> GuestError:
     output = "\n".join(lines)
     names = ", ".join(wanted)
@@ -149,10 +158,7 @@ def _explain(lines: Sequence[str], wanted: Sequence[str], where: WheelPlatform) 
         hint = "connect this machine, or set up pip's proxy or index, then run it again"
         return GuestError(f"no network: {names} cannot be fetched from the package index", hint, kind="network")
     if DAMAGED.search(output):
-        message = f"a download of {names} broke off, or is not what the package index announced"
-        return GuestError(
-            message, "run it again; if it stays so, the index or what is between is to blame", kind="damaged"
-        )
+        return _damaged(wanted)
     if match := NO_VERSION.search(output):
         return _no_version(match["wanted"], match["offered"], where)
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]

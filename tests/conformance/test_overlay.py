@@ -16,6 +16,7 @@ import pytest
 from endianproof.conformance import overlay as overlay_module
 from endianproof.conformance import packages as packages_module
 from endianproof.conformance.overlay import RANGE_SECONDS, OverlayError, overlay
+from endianproof.conformance.packages import parse
 from endianproof.qemu import GuestError, WheelPlatform, leavings
 from endianproof.qemu._store import _used
 
@@ -109,13 +110,22 @@ def test_what_another_run_has_in_front_is_not_pruned(index, tmp_path, fetched_be
     ("name", "said"),
     [
         ("mypkg.whl", "mypkg.whl is no wheel's name: NAME-VERSION-PYTHON-ABI-PLATFORM.whl was expected"),
-        ("mypkg-1.0-py3-none-any.whl", "mypkg-1.0-py3-none-any.whl is damaged: File is not a zip file"),
+        (
+            "mypkg-1.0-py3-none-any.whl",
+            "1.0-py3-none-any.whl is damaged: File is not a zip file; a wheel, which is a zip file, was expected",
+        ),
     ],
 )
 def test_a_file_that_is_no_wheel_is_told(index, tmp_path, name, said):
     (tmp_path / name).write_text("half a download")
     assert said in str(refused(str(tmp_path / name)))
     assert index.fetched == []
+
+
+def test_an_empty_wheel_is_refused_where_it_is_named_before_any_guest_is_set_up(tmp_path):
+    (path := tmp_path / "mypkg-1.0-py3-none-any.whl").touch()
+    with pytest.raises(OverlayError, match=r"mypkg-1\.0-py3-none-any\.whl is damaged: it is empty; a wheel, "):
+        parse(str(path))
 
 
 def test_host_and_guest_have_folders_of_their_own(index):

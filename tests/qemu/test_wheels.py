@@ -39,10 +39,10 @@ def pip(monkeypatch):
     return stand_in
 
 
-def complaint(pip, tmp_path, output):
+def complaint(pip, tmp_path, output, wanted="safetensors==9"):
     pip.code, pip.output = 1, output
     with pytest.raises(GuestError) as caught:
-        unpack_wheels(["safetensors==9"], tmp_path, guest_platform("3.13", "2.41"))
+        unpack_wheels([wanted], tmp_path, guest_platform("3.13", "2.41"))
     return caught.value
 
 
@@ -130,6 +130,13 @@ def test_every_other_complaint_is_one_message(pip, tmp_path, output, message, hi
     error = complaint(pip, tmp_path, output)
     assert message in str(error)
     assert hint in error.hint
+
+
+def test_a_users_own_wheel_that_is_damaged_inside_is_no_download_that_broke_off(pip, tmp_path):
+    (path := tmp_path / "mine-1.0-py3-none-any.whl").write_bytes(b"PK")
+    error = complaint(pip, tmp_path, f"ERROR: Wheel 'mine' located at {path} is invalid.", str(path))
+    assert str(error) == f"{path} is damaged"
+    assert error.hint == "build it anew, or fetch it again"
 
 
 # The user's own project
