@@ -11,31 +11,30 @@ declined today fails the run.
 
 from __future__ import annotations
 
-import functools
-import json
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jsonschema
-import yaml
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion
 
 from endianproof.conformance.finding import FAILURES, Finding, Judgement
+from endianproof.conformance.selecting import near
+from endianproof.conformance.strict_yaml import read_document
+from endianproof.qemu import guests
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from endianproof.conformance.outcome import TesteeInfo
     from endianproof.conformance.tasks import Task
 
 __all__ = ["Baseline", "BaselineError", "Entry", "Ruling", "RunConditions", "read_baseline"]
 
-SCHEMA = Path(__file__).resolve().parent / "schemas" / "baseline-1.schema.json"
+EXAMPLE = "a baseline was expected: baseline: 1, known_failures: [{vector: st-*, finding: crashed, reason: why}]"
 NO_GUEST = "none"
-UNSUPPORTED = Finding.UNSUPPORTED.value
+FAILING, UNSUPPORTED = "known_failures", Finding.UNSUPPORTED.value
 
 
 class BaselineError(Exception):
@@ -255,45 +254,24 @@ def _entry_for(
     )
 
 
-@functools.cache
-def _validator() -> jsonschema.Draft202012Validator:
-    return jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
-
-
 def read_baseline(path: Path, tasks: Sequence[Task]) -> Baseline:
     """Read a baseline and hold it against the vectors that there are.
 
     Raises BaselineError for a file that cannot be read or is no baseline, and for an entry that covers no vector.
     """
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise BaselineError(f"baseline {path} cannot be read: {error}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a day that there is not
-        raise BaselineError(f"baseline {path} is no YAML: {' '.join(str(error).split())}") from error
-    faults = sorted(_validator().iter_errors(document), key=lambda fault: list(map(str, fault.absolute_path)))
-    for fault in faults[:1]:
-        raise BaselineError(f"baseline {path}, {_place(fault.absolute_path)}: {fault.message}")
-    entries = tuple(Entry(number, **entry) for number, entry in enumerate(document["known_failures"], 1))
-    for entry in entries:
-        _check_finding(entry, f"baseline {path}, entry {entry.number}")
-        _check(entry, f"baseline {path}, entry {entry.number}", tasks)
-    unsupported = _unsupported(document[UNSUPPORTED]) if UNSUPPORTED in document else None
-    for entry in unsupported or ():
-        _check(entry, f"baseline {path}, unsupported entry {entry.number}", tasks)
-    return Baseline(path, entries, unsupported)
+    document = read_document(path, "baseline-1.schema.json", BaselineError, EXAMPLE)
+    failures = tuple(Entry(number, **entry) for number, entry in enumerate(document.value[FAILING], 1))
+    declined = _unsupported(document.value[UNSUPPORTED]) if UNSUPPORTED in document.value else None
+    findings = [finding.value for finding in FAILURES]
+    for key, entries, known in ((FAILING, failures, findings), (UNSUPPORTED, declined or (), [UNSUPPORTED])):
+        for entry in entries:
+            if wrong := _wrong(entry, known, tasks):
+                raise document.error((key, entry.number - 1), f"{key}[{entry.number - 1}]: {wrong}")
+    return Baseline(path, failures, declined)
 
 
 def _unsupported(listed: Iterable[Mapping[str, Any]]) -> tuple[Entry, ...]:
     return tuple(Entry(number, UNSUPPORTED, **entry) for number, entry in enumerate(listed, 1))
-
-
-def _place(steps: Iterable[str | int]) -> str:
-    parts = list(steps)
-    if len(parts) < 2:
-        return "at the top"
-    kind = "unsupported entry" if parts[0] == UNSUPPORTED else "entry"
-    return f"{kind} {int(parts[1]) + 1}" + "".join(f", {part}" for part in parts[2:])
 
 
 def _is_range(text: str) -> bool:
@@ -304,17 +282,25 @@ def _is_range(text: str) -> bool:
     return True
 
 
-def _check_finding(entry: Entry, where: str) -> None:
-    findings = [finding.value for finding in FAILURES]
+def _wrong(entry: Entry, findings: Sequence[str], tasks: Sequence[Task]) -> str:
+    """What no schema can say of an entry; "" where nothing is wrong."""
     if entry.finding not in findings:
-        raise BaselineError(f"{where}: unknown finding {entry.finding!r}: the findings are {', '.join(findings)}")
-
-
-def _check(entry: Entry, where: str, tasks: Sequence[Task]) -> None:
+        return f"unknown finding {entry.finding!r}{near(entry.finding, findings)}; there are {', '.join(findings)}"
     for name, wanted in entry.when.get("packages", {}).items():
         if not _is_range(wanted):
-            raise BaselineError(f"{where}: {wanted!r} is no range of versions of {name}: write it like >=2.1,<3")
+            return f"{wanted!r} is no range of versions of {name}: write it like >=2.1,<3"
     if not any(entry.covers(task) for task in tasks):
         named = (("vector", entry.vector), ("rule", entry.rule))
         said = " and ".join(f"{key} {value}" for key, value in named if value != "*")
-        raise BaselineError(f"{where} matches no vector: there is none with {said}. Remove it, or correct the id")
+        return f"this matches no vector: there is none with {said}. Remove it, or correct the id"
+    return _no_guest(entry.when.get("guest", NO_GUEST))
+
+
+def _no_guest(name: str) -> str:
+    """What is wrong with a guest's name, by which an entry would apply to no run; "" where nothing is."""
+    own = {alias: one.name for one in guests().values() for alias in (one.name, *one.aliases)}
+    if name == NO_GUEST or own.get(name) == name:
+        return ""
+    if name in own:
+        return f"write {own[name]} for guest {name}: runs are known by the guest's own name"
+    return f"there is no guest {name!r}{near(name, own)}; there are {', '.join((NO_GUEST, *own))}"

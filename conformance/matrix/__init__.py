@@ -8,7 +8,7 @@ runs in parallel. _table shows records, _github is the matrix of a GitHub workfl
 from __future__ import annotations
 
 from endianproof.conformance.matrix._cell import HOST, Cell
-from endianproof.conformance.matrix._document import MatrixError
+from endianproof.conformance.matrix._error import MatrixError
 from endianproof.conformance.matrix._github import github_matrix
 from endianproof.conformance.matrix._job import Job
 from endianproof.conformance.matrix._plan import Plan, make_plan, read_records

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.version import Version
 
-from endianproof.conformance.matrix._document import MatrixError
+from endianproof.conformance.matrix._error import MatrixError
 from endianproof.conformance.packages import from_folder
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from shlex import join
 from typing import TYPE_CHECKING, Any
 
 from endianproof.conformance.counting import counted
-from endianproof.conformance.matrix._document import MatrixError
+from endianproof.conformance.matrix._error import MatrixError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

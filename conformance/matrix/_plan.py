@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from endianproof import __version__
 from endianproof.conformance.matrix._cell import HOST
-from endianproof.conformance.matrix._document import MatrixError
+from endianproof.conformance.matrix._error import MatrixError
 from endianproof.conformance.matrix._job import PASSED, VERSION, Job
 from endianproof.qemu import guest
 

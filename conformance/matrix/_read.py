@@ -13,9 +13,10 @@ from packaging.version import InvalidVersion, Version
 
 from endianproof.conformance.given import Given
 from endianproof.conformance.matrix._cell import HOST, INSTALLED, OPTIONS, Cell, Testee
-from endianproof.conformance.matrix._document import Document, MatrixError, read_document
+from endianproof.conformance.matrix._error import MatrixError
 from endianproof.conformance.packages import OverlayError, from_folder, parse
 from endianproof.conformance.selecting import chosen_formats, chosen_policies, chosen_rules, near
+from endianproof.conformance.strict_yaml import Document, read_document
 from endianproof.qemu import guests
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Matrix", "read_matrix"]
 
+EXAMPLE = "a matrix was expected: matrix: 1, guests: [host, s390x], testees: [{loader: mypkg.load}]"
 KINDS = ("loader", "saver", "testee")
 # Ids are names of files, and globs: a dotted path is one that begins neither with a dot nor with a dash.
 DOTTED = re.compile(r"\w[\w.-]*")
@@ -228,7 +230,7 @@ def _excluding(document: Document, cells: Iterable[Cell], known: Mapping[str, st
 
 def read_matrix(path: Path) -> Matrix:
     """Read a matrix. Raises MatrixError, and GuestError where the project's own guests cannot be read."""
-    document = read_document(path)
+    document = read_document(path, "matrix-1.schema.json", MatrixError, EXAMPLE)
     name, known = document.value.get("name", path.stem), _guest_names()
     numbers = range(len(document.value["testees"]))
     made = [(number, cell) for number in numbers for cell in _cells(document, name, number, known)]

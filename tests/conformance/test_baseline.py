@@ -148,10 +148,13 @@ def test_an_empty_list_says_that_all_is_supported(path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (DECLINED.replace("st-dtype-bfloat16", "st-gone"), "unsupported entry 1 matches no vector"),
-        (DECLINED.replace("big", "middle"), "unsupported entry 1, when, byteorder: 'middle' is not one of"),
-        (DECLINED.replace("reason", "finding: unsupported, reason"), "unsupported entry 1: "),
-        (KNOWN.replace("wrong-values", "unsupported"), "entry 1: unknown finding 'unsupported'"),
+        (DECLINED.replace("st-dtype-bfloat16", "st-gone"), ":4: unsupported[0]: this matches no vector"),
+        (DECLINED.replace("big", "middle"), ":4: unsupported[0].when.byteorder: 'middle' was found"),
+        (
+            DECLINED.replace("reason", "finding: unsupported, reason"),
+            ":4: unsupported[0]: there is no key 'finding'",
+        ),
+        (KNOWN.replace("wrong-values", "unsupported"), "known_failures[0]: unknown finding 'unsupported'"),
     ],
 )
 def test_a_list_of_what_is_unsupported_is_read_as_strictly(path, text, said):
@@ -211,26 +214,39 @@ def test_an_entry_may_name_a_rule_instead_of_a_vector():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("baseline: 2\nknown_failures: []\n", "at the top: 1 was expected"),
-        ("known_failures: []\n", "'baseline' is a required property"),
-        ("- a list\n", "is not of type 'object'"),
-        ("baseline: [\n", "is no YAML"),
-        (KNOWN.replace("safetensors 0.3.3 to 0.4.3", "2026-02-30"), "is no YAML: day is out of range for month"),
-        ("baseline: " + "[" * 5000, "is no YAML"),
+        ("baseline: 2\nknown_failures: []\n", ":1: baseline: 2 was found, 1 was expected"),
+        ("known_failures: []\n", ":1: at the top: the key 'baseline' is missing"),
+        ("- a list\n", ":1: at the top: ['a list'] was found, a mapping was expected"),
+        ("baseline: [\n", "is not YAML: "),
+        (KNOWN.replace("safetensors 0.3.3 to 0.4.3", "2026-02-30"), "is not YAML: day is out of range for month"),
+        ("baseline: " + "[" * 5000, "is not YAML: "),
         (
             KNOWN.replace("finding: wrong-values", "finding: wrong"),
-            "entry 1: unknown finding 'wrong': the findings are ",
+            ":3: known_failures[0]: unknown finding 'wrong'; there are ",
         ),
-        (KNOWN.replace("reason:", "raison:"), "entry 1: "),
-        (KNOWN.replace("big", "middle"), "entry 1, when, byteorder: 'middle' is not one of"),
-        (KNOWN.replace('"<0.4.4"', "new"), "entry 1: 'new' is no range of versions of safetensors"),
+        (
+            KNOWN.replace("reason:", "raison:"),
+            ":3: known_failures[0]: there is no key 'raison' here; did you mean reason?",
+        ),
+        ("", "is empty; a baseline was expected: baseline: 1"),
+        ("baseline: 1\nknown_failures: {}\n", ":2: known_failures: {} was found, a list was expected"),
+        (f"{KNOWN}known_failures: []\n", ":9: the key 'known_failures' is there twice"),
+        (
+            "baseline: 1\nknown_failures:\n- {finding: crashed, reason: why}\n",
+            ":3: known_failures[0]: one of the keys vector, rule is missing",
+        ),
+        (KNOWN.replace("byteorder: big", "guest: trixy"), "there is no guest 'trixy'; did you mean trixie?"),
+        (KNOWN.replace("byteorder: big", "guest: s390x"), "write trixie for guest s390x"),
+        (KNOWN.replace("byteorder: big", "guest: host"), "there is no guest 'host'; there are none, bookworm"),
+        (KNOWN.replace("big", "middle"), ":6: known_failures[0].when.byteorder: 'middle' was found"),
+        (KNOWN.replace('"<0.4.4"', "new"), "known_failures[0]: 'new' is no range of versions of safetensors"),
         (
             KNOWN.replace("st-dtype-bfloat16", "st-gone"),
-            "entry 1 matches no vector: there is none with vector st-gone",
+            "known_failures[0]: this matches no vector: there is none with vector st-gone",
         ),
         (
             KNOWN.replace("vector: st-dtype-bfloat16", "rule: ST-GONE-*"),
-            "matches no vector: there is none with rule ST-GONE-*",
+            "this matches no vector: there is none with rule ST-GONE-*",
         ),
     ],
 )

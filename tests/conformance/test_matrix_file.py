@@ -144,7 +144,7 @@ BAD = {
     f"{ONE}  with: [./no]": "matrix.yaml:4: */no: a folder with a pyproject.toml was expected there, and is *",
     f"{ONE}- loader: a": "matrix.yaml:4: two cells are called 'a-host': give this testee a name of its own",
     f"{ONE}exclude:\n- {{guest: forky, reason: old}}": "matrix.yaml:5: this excludes no cell: remove it, *",
-    f"{ONE}exclude:\n- {{reason: old}}": "matrix.yaml:5: exclude?0?: at least one of testee, version and guest *",
+    f"{ONE}exclude:\n- {{reason: old}}": "matrix.yaml:5: exclude?0?: at least one of testee, version, guest was *",
 }
 
 

@@ -66,7 +66,7 @@ def test_an_entry_that_matches_nothing_is_a_usage_error(run, pytester):
     baseline(pytester, vector="st-gone")
     result = run("--loader=mypkg.load", "--baseline=known.yaml")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*known.yaml, entry 1 matches no vector: there is none with vector st-gone*"])
+    result.stderr.fnmatch_lines(["*known.yaml:3: known_failures?0?: this matches no vector*with vector st-gone*"])
 
 
 @pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "with-workers"])

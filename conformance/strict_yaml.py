@@ -1,4 +1,4 @@
-"""A matrix's file as plain values: keys once, held against the schema, and every error with its line."""
+"""A user's YAML file as plain values: keys once, held against its schema, and every error with its line."""
 
 from __future__ import annotations
 
@@ -15,30 +15,27 @@ from endianproof.conformance.selecting import near
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-__all__ = ["Document", "MatrixError", "read_document"]
+__all__ = ["Document", "read_document"]
 
-SCHEMA = Path(__file__).resolve().parents[1] / "schemas" / "matrix-1.schema.json"
-
-
-class MatrixError(Exception):
-    """A matrix that cannot be used as it is; the message says where, what was found and what was expected."""
+SCHEMAS = Path(__file__).resolve().parent / "schemas"
 
 
 @dataclass(frozen=True)
 class Document:
-    """A file's content, and its YAML nodes, which know their lines."""
+    """A file's content, and its YAML nodes, which know their lines. `kind` is the exception of such files."""
 
     path: Path
     value: Any
     root: yaml.Node
+    kind: type[Exception]
 
     def place(self, steps: Iterable[str | int]) -> str:
         """The file and the line of what keys and indexes from the top lead to."""
         return f"{self.path}:{_line(self.root, steps)}"
 
-    def error(self, steps: Iterable[str | int], message: str) -> MatrixError:
+    def error(self, steps: Iterable[str | int], message: str) -> Exception:
         """An error at such a place."""
-        return MatrixError(f"{self.place(steps)}: {message}")
+        return self.kind(f"{self.place(steps)}: {message}")
 
 
 def _line(node: yaml.Node, steps: Iterable[str | int]) -> int:
@@ -74,39 +71,35 @@ def _twice(node: yaml.Node) -> yaml.Node | None:
     return None
 
 
-def read_document(path: Path) -> Document:
-    """Read a file and hold it against the schema. Raises MatrixError."""
+def read_document(path: Path, schema: str, kind: type[Exception], example: str) -> Document:
+    """Read a file and hold it against one of our schemas, by its file's name. Raises `kind`.
+
+    `example` is what an empty file is answered with: "a matrix was expected: ...".
+    """
     try:
         text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         value, key = yaml.safe_load(text), root and _twice(root)
     except OSError as error:
-        raise MatrixError(f"{path} cannot be read: {error.strerror}") from error
-    except (
-        yaml.YAMLError,
-        ValueError,
-        RecursionError,
-    ) as error:  # ValueError: no text, or a day that there is not
-        raise MatrixError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+        raise kind(f"{path} cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a day that there is not
+        raise kind(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if root is None:
-        raise MatrixError(f"{path} is empty; a matrix was expected: {EXAMPLE}")
+        raise kind(f"{path} is empty; {example}")
     if key:
-        raise MatrixError(f"{path}:{key.start_mark.line + 1}: the key {key.value!r} is there twice")
-    document = Document(path, value, root)
-    faults = sorted(_validator().iter_errors(value), key=lambda fault: list(map(str, fault.absolute_path)))
+        raise kind(f"{path}:{key.start_mark.line + 1}: the key {key.value!r} is there twice")
+    document = Document(path, value, root, kind)
+    faults = sorted(_validator(schema).iter_errors(value), key=lambda fault: list(map(str, fault.absolute_path)))
     for fault in faults[:1]:
         raise document.error(fault.absolute_path, _complaint(fault))
     return document
 
 
-EXAMPLE = "matrix: 1, guests: [host, s390x], testees: [{loader: mypkg.load}]"
-
-
 @functools.cache
-def _validator() -> Any:
-    import jsonschema  # noqa: PLC0415 - the plugin's own runs never read a matrix
+def _validator(schema: str) -> Any:
+    import jsonschema  # noqa: PLC0415 - most runs of the plugin read no such file
 
-    return jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
+    return jsonschema.Draft202012Validator(json.loads((SCHEMAS / schema).read_text(encoding="utf-8")))
 
 
 def _place(steps: Sequence[str | int]) -> str:
@@ -118,6 +111,16 @@ def _unknown(fault: Any) -> str:
     known = list(fault.schema["properties"]) if isinstance(fault.schema, dict) else []
     stray = str(next(key for key in fault.instance if key not in known))
     return f"there is no key {stray!r} here{near(stray, known)}; the keys are {', '.join(known)}"
+
+
+def _too_few(fault: Any) -> str:
+    optional = [key for key in fault.schema["properties"] if key not in fault.schema.get("required", ())]
+    return f"at least one of {', '.join(optional)} was expected"
+
+
+def _none_of(fault: Any) -> str:
+    """Of schemas that each require a key."""
+    return f"one of the keys {', '.join(one['required'][0] for one in fault.validator_value)} is missing"
 
 
 def _missing(fault: Any) -> str:
@@ -144,7 +147,8 @@ COMPLAINTS: Mapping[str, Callable[[Any], str]] = {
     "pattern": lambda fault: f"{fault.instance!r} is no name: letters, digits, '.', '_' and '-' are",
     "minItems": lambda _: "an empty list was found, at least one entry was expected",
     "minLength": lambda _: "empty text was found",
-    "minProperties": lambda _: "at least one of testee, version and guest was expected beside the reason",
+    "minProperties": _too_few,
+    "anyOf": _none_of,
 }
 
 
