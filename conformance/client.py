@@ -265,10 +265,14 @@ class TesteeProcess:
                 return answer[0]
         except ChildEndedError as ended:
             late = f"; {self._limits.twice('start_timeout')}" if ended.kind is OutcomeKind.TIMED_OUT else ""
-            raise TesteeStartError(f"{what}: the testee did not answer hello: {ended}{late}", hint) from ended
+            why = f"{what}: the testee did not answer hello: {ended}{late}"
+            advice = self._limits.to_start_in(str(ended), hint, answered=False)
+            raise TesteeStartError(why, advice) from ended
         except MessageError as error:
             raise TesteeStartError(f"{what}: {error}", hint) from error
-        raise TesteeStartError(f"{what} cannot be imported: {answer['type']}: {answer['message']}", hint)
+        said = f"{answer['type']}: {answer['message']}"
+        advice = self._limits.to_start_in(said, hint, answered=True)
+        raise TesteeStartError(f"{what} cannot be imported: {said}", advice)
 
 
 def _size(path: Path) -> int:

@@ -10,7 +10,7 @@ import errno
 import os
 import re
 import signal
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from endianproof.conformance.options import LIMITS
@@ -42,6 +42,8 @@ SHOWN = ("GiB", "GB", "MiB", "MB", "KiB", "KB", "B")
 TIMES = {"": 1, "S": 1, "M": 60, "H": 3600}
 QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
 MOST = 1 << 56  # bytes or seconds: what is made of them stays below the 2^63 that systems count to
+# How a program says that it gets no memory, or does not.
+OF_MEMORY = re.compile(r"MemoryError|\bmemory\b|allocat|failed to map segment|killed by", re.IGNORECASE)
 LEAST_OPEN_FILES = 16  # an interpreter alone needs so many to start
 
 
@@ -70,7 +72,8 @@ class Limits:
     Seconds to start and for each request; bytes of memory that one request may add; files that may be open at a
     time (None: what this machine allows); bytes of each file that it may write. `seconds_by_size` and
     `memory_by_size` say whether the size of what a request is about adds to these; to what may be written it
-    always does. Starting, a testee may take four times `memory_bytes`.
+    always does. Starting, a testee may take four times `memory_bytes`. `places` says of some, by their options'
+    keys, where else than on the command line they were written.
     """
 
     start_seconds: float = 300.0
@@ -80,6 +83,7 @@ class Limits:
     memory_by_size: bool = True
     open_files: int | None = None
     file_bytes: int = 1 << 30
+    places: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def seconds(self, size: int) -> float:
         """Seconds that a request about a file of `size` bytes may take."""
@@ -118,6 +122,22 @@ class Limits:
         """How the user gives twice as much of one limit, by its option's key."""
         field, _, show = READ[key]
         return f"raise it with {FLAGS[key]}={show(2 * getattr(self, field))}"
+
+    def to_start_in(self, said: str, hint: str, *, answered: bool) -> str:
+        """What to do about a testee that did not start and `said` this, where it has less memory than by default.
+
+        `hint` is what to do otherwise, and is left out where memory is what the words are about. One that
+        `answered` what kept it from starting had memory enough, unless it speaks of memory.
+        """
+        of_memory = OF_MEMORY.search(said) is not None
+        if self.memory_bytes >= Limits.memory_bytes or (answered and not of_memory):
+            return hint
+        raised = (
+            f"perhaps it has too little memory to start in, which is {START_MEMORY} times what "
+            f"{self.places.get('memory', FLAGS['memory'])} says: {_show_bytes(self.memory_bytes)} there, "
+            f"{_show_bytes(Limits.memory_bytes)} by default; raise it"
+        )
+        return raised if of_memory else "\n".join(filter(None, (raised, hint)))
 
     def changed(self) -> list[str]:
         """The limits that are not the default ones, as a user would write them."""
@@ -176,16 +196,16 @@ WORDS = {
 }
 
 
-def read_limits(given: Mapping[str, str | None]) -> Limits:
+def read_limits(given: Mapping[str, str | None], places: Mapping[str, str] | None = None) -> Limits:
     """Read limits as the user wrote them, by their options' keys; others stay as they are.
 
-    Raises LimitError.
+    `places` says where else than on the command line some stand. Raises LimitError.
     """
-    limits = Limits()
-    for key, (field, read, _) in READ.items():
+    limits = Limits(places=places or {})
+    for key, (name, read, _) in READ.items():
         if (text := given.get(key)) is not None:
             try:
-                limits = replace(limits, **{field: read(text)})
+                limits = replace(limits, **{name: read(text)})
             except ValueError as error:
                 raise LimitError(key, str(error)) from error
     return limits

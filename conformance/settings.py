@@ -254,7 +254,7 @@ def _gives(asked: Given) -> str | None:
 
 def _limits(asked: Given) -> Limits:
     try:
-        return read_limits(asked.values)
+        return read_limits(asked.values, asked.places)
     except LimitError as error:
         raise pytest.UsageError(f"{asked.called(error.key)}: {error}") from error
 

@@ -172,6 +172,49 @@ def test_a_late_start_says_what_gives_it_longer():
         TesteeProcess(launch, Limits(start_seconds=1)).hello()
 
 
+@pytest.mark.parametrize("on", [None, "s390x"])
+def test_too_little_memory_to_start_in_is_told_with_its_option_and_not_taken_for_a_missing_module(on):
+    system = guest(on) if on else None
+    launch = python_testee("reference", "path", [], system, None)
+    with pytest.raises(TesteeStartError) as caught, TesteeProcess(launch, Limits(memory_bytes=1)) as testee:
+        testee.hello()
+    assert caught.value.hint == (
+        "perhaps it has too little memory to start in, which is 4 times what --testee-memory says: 1B there, "
+        "2GiB by default; raise it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "answered", "memory", "module"),
+    [
+        ("took 41 MB of memory, where 40 MB are allowed", False, True, False),
+        (
+            "exited with code 1; standard error ends:\nOpenBLAS error: Memory allocation still failed",
+            False,
+            True,
+            False,
+        ),
+        ("qemu-s390x: allocate 1073741824 bytes for jit buffer: Cannot allocate memory", False, True, False),
+        ("exited with code 1 before it replied", False, True, True),
+        ("MemoryError: ", True, True, False),
+        ("ModuleNotFoundError: No module named 'gone'", True, False, True),
+    ],
+)
+def test_where_less_memory_was_given_the_hint_is_about_what_the_testee_said(said, answered, memory, module):
+    hint = Limits(memory_bytes=10**7).to_start_in(said, "a module", answered=answered)
+    assert ("--testee-memory" in hint, "a module" in hint) == (memory, module)
+    assert Limits().to_start_in(said, "a module", answered=answered) == "a module"
+
+
+def test_too_little_memory_in_the_settings_is_told_with_their_place(run, pytester):
+    pytester.makepyprojecttoml('[tool.endianproof]\nloader = "reference"\nlimits = {memory = 5}\n')
+    result = run("--loader=reference", "safetensors::st-dtype-bfloat16")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["*which is 4 times what pyproject.toml, ?tool.endianproof? limits says: 5B there*"]
+    )
+
+
 def test_the_runners_own_limits_stay_as_they_are(file):
     kinds = (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE, resource.RLIMIT_DATA, resource.RLIMIT_AS)
     before = [resource.getrlimit(kind) for kind in kinds]
