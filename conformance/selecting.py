@@ -14,7 +14,7 @@ from endianproof.spec import load_spec
 from endianproof.vectors import load_large
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from endianproof.conformance.given import Given
     from endianproof.conformance.tasks import Task
@@ -107,6 +107,15 @@ def _own_id(argument: str, config: pytest.Config, formats: Iterable[str]) -> tup
     return next(((own, name) for own in (path, shown) if own in formats), None)
 
 
+def _meant(argument: str, config: pytest.Config, known: Mapping[str, Collection[str]]) -> str:
+    """Our node id that an argument, which is no file, looks like; "" for none."""
+    path, mark, name = argument.partition("::")
+    if (config.invocation_params.dir / path).exists():
+        return ""
+    wanted = name if mark else path
+    return next((f"{own}::{wanted}" for own, ids in known.items() if wanted in ids), "")
+
+
 def own_ids(config: pytest.Config, asked: Given) -> set[tuple[str, str]]:
     """Take our own node ids out of the arguments, so that pytest collects the user's paths beside the vectors.
 
@@ -120,7 +129,9 @@ def own_ids(config: pytest.Config, asked: Given) -> set[tuple[str, str]]:
         for names in known.values():
             names.add(EXPLORE)
     ids = {argument: _own_id(argument, config, known) for argument in config.args} if given else {}
-    for own in ids.values():
+    for argument, own in ids.items():
+        if own is None and (meant := _meant(argument, config, known)):
+            raise pytest.UsageError(f"{argument}: there is no such file; did you mean {meant}?")
         if own is not None and own[1] not in known[own[0]]:
             large = any(vector.id == own[1] for vector in load_large())
             missing = f"there is no such {_what(tasks)}{near(own[1], known[own[0]])}"

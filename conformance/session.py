@@ -310,7 +310,7 @@ class ConformanceRun:
             self._results,
             self._all_tasks(),
             [
-                *hints(self.settings, self._plain, self._info.packages),
+                *(hints(self.settings, self._plain, self._info.packages) if self._results else ()),
                 *filter(None, [self._nothing_judged()]),
                 *unused(self.settings.accepted, {result.note for result in self._results}),
             ],

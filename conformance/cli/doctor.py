@@ -162,10 +162,10 @@ def _say(line: str) -> None:
     click.echo(f"endianproof: {line}", err=True)
 
 
-def _examine() -> Iterator[Found]:
+def _examine(file: str | None) -> Iterator[Found]:
     project, broken = None, ""
     try:
-        project = read_project(Path.cwd())
+        project = read_project(Path.cwd(), file)
     except ProjectError as error:
         broken = str(error)
     yield from _suite()
@@ -187,15 +187,18 @@ def _show(one: Found) -> None:
 
 
 @click.command(name="doctor")
+@click.option(
+    "--settings", metavar="FILE", help="This file's settings, not those of the project's pyproject.toml."
+)
 @click.option("--json", "as_json", is_flag=True, help="The same for programs.")
-def command(*, as_json: bool) -> None:
+def command(*, settings: str | None, as_json: bool) -> None:
     """Say what would run, with what, and what is missing.
 
     Every testee of [tool.endianproof] is started, and asked who it is; no guest is set up for that. Exit code 0
     when all that is needed is there, 1 when something is missing: the line below it mends that.
     """
     found = []
-    for one in _examine():
+    for one in _examine(settings):
         found.append(one)
         if not as_json:
             _show(one)

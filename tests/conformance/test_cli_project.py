@@ -176,6 +176,14 @@ def test_doctor_says_how_a_guest_that_is_needed_is_set_up_and_sets_up_none(here,
     assert not (here / "cache").exists()
 
 
+def test_doctor_looks_at_the_settings_that_a_run_would_be_given(here):
+    (here / "other.toml").write_text('[tool.endianproof]\nloader = "mypkg.load"\n')
+    assert "mypkg.load" not in invoke("doctor").output
+    result = command("doctor", "--settings=other.toml")
+    assert "mypkg.load" in result.stdout
+    assert invoke("doctor", "--settings=none.toml").exit_code == 1
+
+
 def test_doctor_reports_settings_that_cannot_be_read(here):
     (here / "pyproject.toml").write_text("[tool.endianproof]\nformat = 1\n")
     result = invoke("doctor")

@@ -51,6 +51,14 @@ def ids(*names):
         (["--loader=mypkg.load", "safetensors::st-dtype-bfloat61"], "*did you mean st-dtype-bfloat16?*"),
         (["--loader=mypkg.load", "no/such/folder"], "*no/such/folder*"),
         (
+            ["--loader=mypkg.load", "safetensor::st-plain"],
+            "*no such file; did you mean safetensors::st-plain?*",
+        ),
+        (
+            ["--loader=mypkg.load", "st-plain"],
+            "*no such file; did you mean safetensors::st-plain?*",
+        ),
+        (
             ["--loader=mypkg.load", "--build-in-guest", "--with=numpy"],
             "*--build-in-guest goes with --guest and --with*",
         ),
