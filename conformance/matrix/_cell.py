@@ -31,7 +31,9 @@ OPTIONS: Mapping[str, Callable[[Any, Path], Sequence[str]]] = {
     "baseline": lambda value, folder: [f"--baseline={(folder / value).resolve()}"],
     "large": lambda value, _: ["--large"] if value else [],
     "explore": lambda value, _: [f"--explore={value}"],
+    "build-in-guest": lambda value, _: ["--build-in-guest"] if value else [],
 }
+GUESTS_OWN = {"build-in-guest"}  # keys that say nothing of the runs on this machine
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,8 @@ class Cell:
         options += [f"--guest={self.guest}"] if self.guest != HOST else []
         options += self._in_front()
         for key, value in self.testee.options.items():
-            options += OPTIONS[key](value, self.folder)
+            if self.guest != HOST or key not in GUESTS_OWN:
+                options += OPTIONS[key](value, self.folder)
         return options
 
     def _in_front(self) -> list[str]:

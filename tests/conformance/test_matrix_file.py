@@ -98,6 +98,13 @@ def test_the_installed_version_of_what_is_not_installed_is_refused_by_its_name(w
         cell.pytest_options()
 
 
+def test_only_cells_in_guests_build_in_them(written):
+    text = "{matrix: 1, guests: [host, s390x], testees: [{loader: a, with: [b==1], build-in-guest: true}]}"
+    here, there = read_matrix(written(text)).cells
+    assert here.pytest_options() == ["--loader=a", "--with=b==1"]
+    assert there.pytest_options() == ["--loader=a", "--guest=s390x", "--with=b==1", "--build-in-guest"]
+
+
 def test_paths_start_from_the_file_s_folder(written, tmp_path):
     (tmp_path / "known.yaml").write_text("baseline: 1\nknown_failures: []\n")
     (tmp_path / "pyproject.toml").touch()
