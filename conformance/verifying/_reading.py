@@ -46,16 +46,18 @@ class Stamp:
         """As it is now. Raises OSError."""
         return cls(path, _look(path))
 
+    def change(self) -> str:
+        """What became of it, in words; "" where it is the same now."""
+        try:
+            what = "" if _look(self.path) == self.seen else "was changed"
+        except OSError:
+            what = "was taken away"
+        return f"{self.path.name} {what} while it was read, by the loader or by another program" if what else ""
+
     def check(self) -> None:
         """Raise FileChangedError where it is another now."""
-        try:
-            unchanged = _look(self.path) == self.seen
-        except OSError:
-            unchanged = False
-        if not unchanged:
-            raise FileChangedError(
-                f"{self.path.name} was changed while it was read, by the loader or by another program"
-            )
+        if change := self.change():
+            raise FileChangedError(change)
 
 
 def _look(path: Path) -> tuple[int, ...]:

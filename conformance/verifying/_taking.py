@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from endianproof.conformance.endings import refusal_of
+from endianproof.conformance.endings import LOADER_ENDINGS, ended_badly, refusal_of, said
+from endianproof.conformance.finding import Finding, Judgement
 from endianproof.conformance.outcome import OutcomeKind
 from endianproof.conformance.verifying._asking import Asking
 from endianproof.conformance.verifying._fingerprint import Fingerprint
@@ -15,7 +16,7 @@ from endianproof.reference import SpecViolation, load
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from endianproof.conformance.outcome import LoadedTensor
+    from endianproof.conformance.outcome import LoadedTensor, Outcome
     from endianproof.conformance.verifying._files import NamedFile
     from endianproof.conformance.verifying._progress import Progress
     from endianproof.conformance.verifying._verify import Run
@@ -41,6 +42,14 @@ def _read(file: NamedFile, progress: Progress) -> tuple[LoadedTensor, ...]:
         return reading.entries()
 
 
+def _not_loaded(outcome: Outcome) -> str:
+    """Why there is nothing to take a fingerprint of, with all that the loader said."""
+    if outcome.kind in LOADER_ENDINGS:
+        return ended_badly(outcome, "the loader", LOADER_ENDINGS).text()
+    headline = f"the loader: {outcome.kind.value}: {refusal_of(outcome)}"
+    return Judgement(Finding.VALID_REFUSED, headline, said(outcome, "loader")).text()
+
+
 def _loaded(file: NamedFile, run: Run) -> tuple[LoadedTensor, ...]:
     """Raises FileChangedError, UnreadableError, OSError, TesteeStartError."""
     stamp = Stamp.of(file.path)
@@ -49,7 +58,7 @@ def _loaded(file: NamedFile, run: Run) -> tuple[LoadedTensor, ...]:
         outcome = asking.load(meter.tell("loader"))
     stamp.check()
     if outcome.kind is not OutcomeKind.LOADED:
-        raise UnreadableError(f"the loader: {outcome.kind.value}: {refusal_of(outcome)}")
+        raise UnreadableError(_not_loaded(outcome))
     return outcome.tensors
 
 

@@ -81,14 +81,15 @@ def _open_to_choice(rule: str) -> str:
     return f"\nThe specification leaves this open (policy {policy.name}): a loader may accept such a file."
 
 
-def refused(violation: SpecViolation, outcome: Outcome | None) -> str:
-    """Why a file that breaks a rule cannot be judged, and what the loader made of it."""
+def refused(violation: SpecViolation, outcome: Outcome | None, change: str = "") -> str:
+    """Why a file that breaks a rule cannot be judged, what the loader made of it, and what became of the file."""
     loader = ""
     if outcome is not None:
         loader = {
             OutcomeKind.LOADED: f"\nThe loader loaded it all the same: {counted(len(outcome.tensors), 'tensor')}.",
             OutcomeKind.REJECTED: f"\nThe loader refused it too: {refusal_of(outcome)}",
         }.get(outcome.kind, f"\nThe loader: {outcome.kind.value}: {outcome.message}")
+    loader += f"\n{change}." if change else ""
     advice = "\nWrite the file anew, or fetch it again; --format says what it is where that was mistaken."
     return f"it breaks a rule\n{indented(violation.explain() + _open_to_choice(violation.rule) + loader + advice)}"
 

@@ -50,10 +50,15 @@ def _look(asking: Asking, tensors: Mapping[str, Tensor], run: Run) -> Look:
 
 
 def _judged(file: NamedFile, run: Run) -> Verdict:
-    """One file, by the reference. Raises SpecViolation, FileChangedError, OSError, TesteeStartError."""
+    """One file, by the reference. Raises FileChangedError, OSError, TesteeStartError."""
     started, stamp = time.monotonic(), Stamp.of(file.path)
     asking = Asking(run.testee, file.path, file.format)
-    tensors = load(file.path, format_name=file.format)
+    broken = Verdict(file.path.name, file.format, UNJUDGED)
+    try:
+        tensors = load(file.path, format_name=file.format)
+    except SpecViolation as violation:
+        outcome = asking.load(lambda _tensors, _bytes: None)
+        return replace(broken, why=refused(violation, outcome, stamp.change()))
     nbytes = sum(tensor.nbytes for tensor in tensors.values())
     with (
         run.progress.of(file.path.name, nbytes, len(tensors), 1 + asking.tells) as meter,
@@ -65,7 +70,7 @@ def _judged(file: NamedFile, run: Run) -> Verdict:
         try:
             wanted = reading.entries()
         except SpecViolation as violation:
-            return Verdict(file.path.name, file.format, UNJUDGED, why=refused(violation, outcome))
+            return replace(broken, why=refused(violation, outcome, stamp.change()))
     if outcome.kind is OutcomeKind.REJECTED:
         return ended(outcome, file)
     seconds = time.monotonic() - started
@@ -82,9 +87,6 @@ def _verdict(file: NamedFile, run: Run) -> Verdict:
         if file.format is None:
             return replace(unjudged, why=unrecognized(file))
         return _judged(file, run)
-    except SpecViolation as violation:
-        outcome = Asking(run.testee, file.path, file.format).load(lambda _tensors, _bytes: None)
-        return replace(unjudged, why=refused(violation, outcome))
     except (FileChangedError, OSError) as error:
         return replace(unjudged, why=str(error))
 

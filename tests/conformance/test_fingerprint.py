@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -108,6 +109,21 @@ def test_a_loader_gives_the_same(tmp_path):
     assert taken(path, "--loader=verify_loaders.swapped") != taken(path)
     code, text = run(path, "--loader=verify_loaders.refusing")
     assert (code, "ValueError: cannot read this" in text) == (2, True), text
+
+
+def test_a_loader_that_ends_is_quoted_in_full(tmp_path):
+    path = tmp_path / "model.safetensors"
+    safetensors(path, TENSORS)
+    code, text = run(path, "--loader=verify_loaders.exiting")
+    assert (code, "the loader crashed: exited with code 3 before it replied\n" in text) == (2, True), text
+    assert re.search(r"standard error ends:\n +first words\n +last words\n", text), text
+
+
+def test_a_refusal_of_several_lines_is_quoted_in_full(tmp_path):
+    path = tmp_path / "model.safetensors"
+    safetensors(path, TENSORS)
+    code, text = run(path, "--loader=verify_loaders.explaining")
+    assert (code, "the loader: rejected: ValueError: no\n" in text, "and why" in text) == (2, True, True), text
 
 
 def test_files_are_checked_by_it(tmp_path):

@@ -134,6 +134,7 @@ def test_a_limit_that_is_passed_is_said_with_the_option_that_raises_it(model, lo
         ("not_tensors", "the loader gave a result that is no mapping of names to tensors"),
         ("touching", "was changed while it was read"),
         ("cutting", "was changed while it was read"),
+        ("removing", "model.safetensors was taken away while it was read, by the loader or by another program"),
     ],
 )
 def test_what_cannot_be_judged_has_its_own_exit_code(model, loader, said):
@@ -157,6 +158,16 @@ def test_a_file_that_breaks_a_rule_is_explained(vector, loader, said):
     vector = VECTORS[vector]
     code, text = verify(vector.path, f"--loader={loader}")
     assert (code, f"{vector.rules[0]} at byte" in text, said in text) == (2, True, True), text
+
+
+@pytest.mark.parametrize("loader", ["removing", "emptying"])
+def test_what_a_loader_does_to_a_file_that_breaks_a_rule_is_said_too(tmp_path, loader):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(VECTORS["st-hole-start"].path.read_bytes())
+    code, text = by(loader, path)
+    what = "taken away" if loader == "removing" else "changed"
+    assert (code, "ST-OFF-01 at byte" in text) == (2, True), text
+    assert f"  model.safetensors was {what} while it was read, by the loader or by another program.\n" in text
 
 
 def test_a_wrong_checksum_is_found_while_both_are_at_work(tmp_path):

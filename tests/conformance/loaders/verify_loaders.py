@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 
 import ml_dtypes  # noqa: F401 (gives numpy its bfloat16)
@@ -140,3 +141,23 @@ def cutting(path):
     tensors = {name: array.copy() for name, array in right(path).items()}
     os.truncate(path, os.path.getsize(path) // 2)  # noqa: PTH202 (likewise)
     return tensors
+
+
+def removing(path):
+    os.remove(path)  # noqa: PTH107 (likewise)
+    return {}
+
+
+def emptying(path):
+    os.truncate(path, 0)
+    return {}
+
+
+def exiting(path):
+    sys.stderr.write("first words\nlast words\n")
+    sys.stderr.flush()
+    os._exit(3)
+
+
+def explaining(path):
+    raise ValueError("no\nand why")
