@@ -14,7 +14,9 @@ import click
 from endianproof.conformance.counting import counted
 from endianproof.conformance.matrix import (
     HOST,
+    Earlier,
     MatrixError,
+    damaged_records,
     github_matrix,
     make_plan,
     read_matrix,
@@ -97,19 +99,20 @@ def _workers(asked: int | None, jobs: Sequence[Job]) -> int:
     return wanted
 
 
-def _prepare(plan: Plan, cells: Sequence[Cell], folder: Path) -> None:
+def _prepare(plan: Plan, cells: Sequence[Cell], folder: Path) -> Earlier:
     """Make the folder, without the records that the run is to write, and set up the guests that it needs."""
-    _make_room(plan, folder)
+    _check_room(folder)
     todo = {job.id for job in plan.jobs}
     for name in dict.fromkeys(cell.guest for cell in cells if cell.id in todo and cell.guest != HOST):
         guest(name).setup(lambda text: click.echo(text, err=True))
+    earlier = Earlier.of(cells, folder, plan.jobs)
+    earlier.take_away()
+    return earlier
 
 
-def _make_room(plan: Plan, folder: Path) -> None:
+def _check_room(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for job in plan.jobs:
-            Path(job.record).unlink(missing_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise MatrixError(
@@ -122,7 +125,7 @@ def _finish(
 ) -> None:
     """Show what the cells came to. All is well only if each of them passed."""
     records = read_records(cells, wish.output)
-    click.echo("\n".join(table(cells, records, kept)))
+    click.echo("\n".join(table(cells, records, kept, damaged_records(cells, wish.output))))
     click.echo(f"records: {wish.output.resolve()}")
     well = all(cell.excluded or records.get(cell.id, {}).get("verdict") == "passed" for cell in cells)
     ctx.exit(code or (0 if well else 1))
@@ -134,14 +137,17 @@ def _run(ctx: click.Context, file: Path, cells: Sequence[Cell], wish: _Wish) -> 
     if not plan.jobs and not plan.kept:
         raise MatrixError(f"{file}: nothing to run: every cell that was chosen is excluded")
     workers = _workers(wish.workers, plan.jobs)
-    _prepare(plan, cells, wish.output)
+    earlier = _prepare(plan, cells, wish.output)
     kept = f", {len(plan.kept)} kept" if plan.kept else ""
     together = f", {workers} at a time" if workers > 1 else ""
     click.echo(f"{file}: {counted(len(plan.jobs), 'cell')} to run{together}{kept}")
     code = run_jobs(plan.jobs, workers, first_failure=wish.exitfirst) if plan.jobs else 0
     if code == INTERRUPTED:
         click.echo("interrupted: --resume goes on with the cells that have no record")
-    _finish(ctx, cells, wish, code, tuple(plan.kept))
+    back = earlier.put_back()
+    for name in back:
+        click.echo(f"{name}: nothing was run: its earlier record stays")
+    _finish(ctx, cells, wish, code, (*plan.kept, *back))
 
 
 @click.command(name="matrix", cls=_Command)

@@ -24,12 +24,14 @@ from endianproof._whole_file import write_over
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["FAILED", "NOT_JUDGED", "PASSED", "VERSION", "Job", "JobInterruptedError", "run_job"]
+__all__ = ["FAILED", "NOT_JUDGED", "PASSED", "VERSION", "Job", "JobInterruptedError", "nothing_run", "run_job"]
 
 VERSION = 1
 GRACE_SECONDS = 20.0  # that a run has to end its testee and to write what it owes
 DEATH_OF_PARENT = 1  # prctl(2): PR_SET_PDEATHSIG
 LIBC = ctypes.CDLL(None)
+
+NOTHING_RUN = {int(pytest.ExitCode.USAGE_ERROR), int(pytest.ExitCode.NO_TESTS_COLLECTED)}  # unless it has results
 
 PASSED, FAILED, NOT_JUDGED = "passed", "failed", "not judged"
 
@@ -98,6 +100,12 @@ def _end(process: subprocess.Popen[str]) -> None:
 def _verdict(code: int, report: Mapping[str, Any] | None) -> str:
     judged = {int(pytest.ExitCode.OK): PASSED, int(pytest.ExitCode.TESTS_FAILED): FAILED}
     return judged.get(code, NOT_JUDGED) if report is not None else NOT_JUDGED
+
+
+def nothing_run(record: Mapping[str, Any]) -> bool:
+    """Whether a cell's pytest refused what it was told, or found no vector to run."""
+    report = record["report"]
+    return record.get("exit_code") in NOTHING_RUN and (report is None or not report["results"])
 
 
 def _closing(output: str) -> str:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Record = Mapping[str, Any]
 
-__all__ = ["PYTEST", "Plan", "make_plan", "read_records"]
+__all__ = ["PYTEST", "Plan", "damaged_records", "make_plan", "read_records"]
 
 # As `endianproof run` does: by its entry point's name, so that it is found and loaded just once.
 # What a cell is tested with stands in the matrix file, and nowhere else.
@@ -49,26 +49,37 @@ def _place(cell: Cell, folder: Path) -> Path:
 
 
 def _record(path: Path) -> Record | None:
-    """A record; None where there is none, or a file that is none of this version."""
+    """What a record's file says: None where there is no file, nothing where it is none of this version."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except FileNotFoundError:
         return None
+    except (ValueError, RecursionError):
+        return {}
     told = isinstance(found, dict) and found.keys() >= NEEDED and found["cell"] == VERSION
-    return found if told else None
+    return found if told else {}
+
+
+def _records(cells: Iterable[Cell], folder: Path) -> list[tuple[Cell, Record | None]]:
+    try:
+        return [(cell, _record(_place(cell, folder))) for cell in cells]
+    except OSError as error:
+        raise MatrixError(f"the record {error.filename} cannot be read: {error.strerror}") from error
 
 
 def read_records(cells: Iterable[Cell], folder: Path) -> dict[str, Record]:
     """The records in a folder by cell, of those that are still defined as they were then. Raises MatrixError."""
-    try:
-        found = {cell.id: (cell, _record(_place(cell, folder))) for cell in cells}
-    except OSError as error:
-        raise MatrixError(f"the record {error.filename} cannot be read: {error.strerror}") from error
     return {
-        name: record
-        for name, (cell, record) in found.items()
-        if record is not None and record["definition"] == cell.definition()
+        cell.id: record
+        for cell, record in _records(cells, folder)
+        if record and record["definition"] == cell.definition()
     }
+
+
+def damaged_records(cells: Iterable[Cell], folder: Path) -> dict[str, Path]:
+    """The files, by cell, that are in a record's place and are none. Raises MatrixError."""
+    found = _records((cell for cell in cells if not cell.excluded), folder)
+    return {cell.id: _place(cell, folder) for cell, record in found if record == {}}
 
 
 def _environment() -> list[str]:

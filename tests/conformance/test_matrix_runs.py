@@ -189,12 +189,43 @@ def test_what_failed_is_kept_too_and_run_again_when_that_is_asked_for(project):
 
 def test_a_file_that_is_no_record_keeps_nothing(project):
     write(project, "loader: mypkg.right")
-    for text in ("{", "[]", '{"cell": 1}'):
+    for text in ("", "{", "[]", '{"cell": 1}'):
         (project / "endianproof-matrix").mkdir(exist_ok=True)
         (project / "endianproof-matrix" / "mypkg.right-host.json").write_text(text)
-        assert "1 cell: 1 no record\n" in run("--show").stdout
+        shown = run("--show")
+        assert shown.returncode == 1
+        assert "1 cell: 1 damaged record\n" in shown.stdout
+        assert "endianproof-matrix/mypkg.right-host.json is no record, or a damaged one" in shown.stdout
     assert run("--resume").returncode == 0
     assert record("mypkg.right-host")["verdict"] == "passed"
+
+
+@pytest.mark.parametrize(
+    ("passed_on", "said"),
+    [(("--bogus",), "--bogus"), (("-k", "nosuch"), "deselected")],
+    ids=["refused", "no vector"],
+)
+def test_where_nothing_was_run_the_earlier_record_stays_and_the_run_fails(project, passed_on, said):
+    write(project, "loader: mypkg.right")
+    assert run().returncode == 0
+    place = project / "endianproof-matrix" / "mypkg.right-host.json"
+    before = place.read_bytes()
+    done = run(passed_on=("--", *passed_on))
+    assert done.returncode == 1
+    assert "mypkg.right-host: nothing was run: its earlier record stays\n" in done.stdout
+    assert said in done.stdout
+    assert "3/0/0/0 * kept" in done.stdout
+    assert place.read_bytes() == before
+    assert [path.name for path in place.parent.iterdir()] == [place.name]
+
+
+def test_a_cell_whose_vectors_are_all_unsupported_was_run_and_replaces_its_record(project):
+    write(project, "loader: mypkg.right")
+    assert run().returncode == 0
+    mypkg = (project / "mypkg.py").read_text()
+    (project / "mypkg.py").write_text(f"{mypkg}\n\ndef right(path):\n    raise NotImplementedError\n")
+    assert run().returncode == 1
+    assert record("mypkg.right-host")["report"]["counts"] == {"unsupported": 3}
 
 
 def test_show_takes_records_of_any_machine_and_fails_while_one_is_missing(project):
