@@ -20,6 +20,7 @@ from endianproof.conformance.large import NoRoomError, roomy_folder
 from endianproof.conformance.limits import LimitError, Limits, read_limits
 from endianproof.conformance.named import named, named_program, named_saver, named_testees
 from endianproof.conformance.packages import OverlayError, parse
+from endianproof.conformance.processors import too_many
 from endianproof.conformance.report import check_place
 from endianproof.conformance.selecting import (
     EXPLORE,
@@ -280,6 +281,8 @@ def _workers(asked: Given) -> int:
     given: int | None = asked["workers"]
     if given is not None and given < 1:
         raise pytest.UsageError(f"{asked.called('workers')}={given}: the number of testees at a time, 1 or more")
+    if given is not None and (why := too_many(given)):
+        raise pytest.UsageError(f"{asked.called('workers')}={given}: {why}")
     return given or 1
 
 

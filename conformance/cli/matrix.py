@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from endianproof.conformance.matrix import (
     run_jobs,
     table,
 )
+from endianproof.conformance.processors import processors, too_many
 from endianproof.qemu import GuestError, guest
 
 if TYPE_CHECKING:
@@ -88,8 +88,10 @@ def _list(cells: Sequence[Cell]) -> None:
 
 
 def _workers(asked: int | None, jobs: Sequence[Job]) -> int:
-    """How many at a time; without pytest-xdist, one."""
-    wanted = min(asked or len(os.sched_getaffinity(0)), len(jobs))
+    """How many at a time; without pytest-xdist, one. Raises MatrixError."""
+    if asked and (why := too_many(asked)):
+        raise MatrixError(f"--workers={asked}: {why}")
+    wanted = min(asked or processors(), len(jobs))
     if wanted > 1 and importlib.util.find_spec("xdist") is None:
         how = "pip install pytest-xdist (or endianproof[matrix]) runs several"
         if asked:

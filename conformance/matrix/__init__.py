@@ -2,7 +2,7 @@
 
 _document has the file's YAML with the lines of its errors, _read what it means, _cell one cell; _plan says which
 cells are to be run, _job runs one and writes its record, _earlier keeps the one before, and _session makes them
-pytest items, which pytest-xdist runs in parallel. _table shows records, _github is the matrix of a GitHub workflow.
+pytest items, which pytest-xdist runs in parallel. _table shows records, _github is the matrix of a workflow.
 """
 
 from __future__ import annotations

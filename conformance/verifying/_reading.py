@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from endianproof.conformance.outcome import LoadedTensor
+from endianproof.conformance.processors import processors
 from endianproof.conformance.verifying._pieces import digest_of
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Reading:
         self._told = threading.Lock()
         self._done = [0, 0]
         self._stopped = threading.Event()
-        threads = min(MOST_THREADS, len(os.sched_getaffinity(0)))
+        threads = min(MOST_THREADS, processors())
         self._pool = ThreadPoolExecutor(threads)
         self._digests: dict[str, Future[str]] = {}
 

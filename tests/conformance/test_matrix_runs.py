@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import signal
@@ -327,6 +328,16 @@ def test_options_in_the_environment_that_are_badly_quoted_are_told(project, monk
     assert (done.returncode, done.stderr) == (2, "Error: PYTEST_ADDOPTS cannot be read: No closing quotation\n")
 
 
+def test_more_cells_at_a_time_than_the_processors_can_bear_are_refused_with_the_most(project):
+    write(project, "loader: mypkg.right")
+    done = run("--workers=3000")
+    most = 4 * len(os.sched_getaffinity(0))
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: --workers=3000: there ")
+    assert done.stderr.endswith(f", for which {most} are the most\n")
+    assert not Path("endianproof-matrix").exists()
+
+
 def test_who_has_read_enough_of_a_list_is_told_nothing(project):
     write(project, "loader: mypkg.right")
     script = f"{shlex.join(COMMAND)} --list | true"
@@ -340,6 +351,6 @@ def test_without_xdist_one_cell_runs_at_a_time_and_it_says_how_to_run_more(monke
     assert command_line._workers(1, jobs) == 1
     with pytest.raises(MatrixError, match="--workers=2 needs pytest-xdist"):
         command_line._workers(2, jobs)
-    monkeypatch.setattr(command_line.os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     assert command_line._workers(None, jobs) == 1
     assert "pip install pytest-xdist" in capsys.readouterr().err

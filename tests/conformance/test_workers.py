@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
+from endianproof.conformance.processors import too_many
 from endianproof.vectors import load_vectors
 
 pytest_plugins = ["pytester"]
@@ -79,6 +82,22 @@ def test_workers_that_cannot_be_had_are_refused(run, args, said):
     result = run(*args)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([said])
+
+
+@pytest.mark.parametrize(("there", "said"), [(1, "there is 1 processor here"), (2, "there are 2 processors here")])
+def test_four_workers_for_each_processor_are_the_most(monkeypatch, there, said):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(there)))
+    assert too_many(4 * there) == ""
+    assert too_many(4 * there + 1) == f"{said}, for which {4 * there} are the most"
+
+
+def test_more_workers_than_the_processors_can_bear_are_refused_with_the_most(run, pytester):
+    result = run("--loader=mypkg.load", "--workers=3000")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    most = 4 * len(os.sched_getaffinity(0))
+    result.stderr.fnmatch_lines([f"*--workers=3000: there *, for which {most} are the most"])
+    pytester.makepyprojecttoml('[tool.endianproof]\nloader = "mypkg.load"\nworkers = 3000\n')
+    run("--loader=mypkg.load").stderr.fnmatch_lines([f"*pyproject.toml* workers=3000: there *{most} are the most"])
 
 
 def test_a_whole_format_passes_with_workers(run):
