@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 
     from endianproof.conformance.named import NamedTestee
 
-__all__ = ["GuestLike", "Launch", "TesteeStartError", "program_testee", "python_testee", "refused", "saver_testee"]
+__all__ = [
+    "GuestLike",
+    "Launch",
+    "TesteeStartError",
+    "by_hand",
+    "program_testee",
+    "python_testee",
+    "refused",
+    "saver_testee",
+]
 
 TESTEE = Path(__file__).with_name("testee") / "__main__.py"
 # Where QEMU's user emulation finds the host's own root: it looks every other absolute path up in the guest's tree
@@ -187,6 +196,12 @@ def refused(launch: Launch, error: OSError) -> TesteeStartError:
     return TesteeStartError(f"{launch.what}: {why}", hint or launch.hint)
 
 
+def by_hand(command_line: str, guest: str | None) -> str:
+    """How the user sees what a program says, message by message; `guest` is a guest's name."""
+    in_guest = f" --guest={guest}" if guest else ""
+    return f"step by step: endianproof protocol check --testee={shlex.quote(command_line)}{in_guest}"
+
+
 def program_testee(command_line: str, guest: GuestLike | None, home: Path | None = None) -> Launch:
     """Describe the process of any program that speaks the testee protocol, as the user typed it.
 
@@ -212,7 +227,10 @@ def program_testee(command_line: str, guest: GuestLike | None, home: Path | None
     if absent:
         why, hint = absent
         raise TesteeStartError(f"{what}: {why}", hint)
-    in_guest = f" --guest={guest.name}" if guest is not None else ""
-    by_hand = f"step by step: endianproof protocol check --testee={shlex.quote(command_line)}{in_guest}"
-    launch = _launch(argv, guest, what, how_to_get(known, in_guest=guest is not None) if known else by_hand)
+    hint = (
+        how_to_get(known, in_guest=guest is not None)
+        if known
+        else by_hand(command_line, guest.name if guest else None)
+    )
+    launch = _launch(argv, guest, what, hint)
     return replace(launch, cwd=home) if home is not None else launch

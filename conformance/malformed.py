@@ -92,7 +92,7 @@ def _innermost(error: Fault) -> list[Fault]:
         branches = _branches(error)
         first = min(branches[0], key=_order)
         same = [one for faults in branches[1:] for one in faults if _is_instead(one, first, faults)]
-        if len(branches[0]) == 1 and same:
+        if same and (first.validator == "const" or len(branches[0]) == 1):
             return [first, *same]
         error = first
     return [error]

@@ -177,7 +177,7 @@ class ConformanceRun:
         for op, kind in OPS.items():
             formats = dict.fromkeys(task.format for task in self._tasks() if isinstance(task, kind))
             asked = [name for name in formats if declared is None or name in declared]
-            self._plain[op] = preflight(self._running(), op, asked)
+            self._plain[op] = preflight(self.settings, self._running(), op, asked)
         if self._config.getoption("dist", "no") != "no":
             self.close()  # the workers have their own
 

@@ -9,7 +9,7 @@ import pytest
 from endianproof.conformance.child import Child
 from endianproof.conformance.client import TesteeProcess, TesteeStartError
 from endianproof.conformance.examine import DamagedVectorError, Testee, first_load, save_once
-from endianproof.conformance.launch import program_testee, python_testee, saver_testee
+from endianproof.conformance.launch import by_hand, program_testee, python_testee, saver_testee
 from endianproof.conformance.outcome import Outcome, OutcomeKind
 from endianproof.conformance.overlay import OverlayError, overlay
 from endianproof.conformance.written import read_back
@@ -172,33 +172,39 @@ class Went(NamedTuple):
     unsupported: bool = False
 
 
-def preflight(testee: Testee, op: str, formats: Sequence[str]) -> dict[str, Went]:
+def preflight(settings: Asked, testee: Testee, op: str, formats: Sequence[str]) -> dict[str, Went]:
     """Have the plainest vector of each format loaded, or the plainest save made; return how that went.
 
     Raises pytest.UsageError where the testee returns something that cannot be judged at all.
     """
+    advice = ADVICE[op] if settings.testee is None else by_hand(settings.testee, settings.guest)
     try:
-        return {name: CHECKS[op](testee, name) for name in formats}
+        return {name: CHECKS[op](testee, name, advice) for name in formats}
     except (DamagedVectorError, TesteeStartError) as error:
         raise _refused(error) from error
 
 
-def _loads_well(testee: Testee, format_name: str) -> Went:
+ADVICE = {
+    "load": "A loader returns a mapping of names to tensors of torch, numpy, or with __array__ or __dlpack__.",
+    "save": "A saver is called with a dict of names to tensors, and a path.",
+}
+
+
+def _loads_well(testee: Testee, format_name: str, advice: str) -> Went:
     vector = plain_vector(format_name)
     outcome = first_load(vector, testee)
     if outcome.kind in UNUSABLE:
-        advice = "A loader returns a mapping of names to tensors of torch, numpy, or with __array__ or __dlpack__."
         raise _unusable(testee, vector, outcome, advice)
     refused = False if vector.verdict == "accept" else None  # a loader may leave out the whole format
     well = {OutcomeKind.LOADED: True, OutcomeKind.REJECTED: refused}.get(outcome.kind)
     return Went(well, outcome.error_type, outcome.kind is OutcomeKind.UNSUPPORTED)
 
 
-def _saves_well(testee: Testee, format_name: str) -> Went:
+def _saves_well(testee: Testee, format_name: str, advice: str) -> Went:
     save = plain_save(format_name)
     outcome, file, _ = save_once(save, testee)
     if outcome.kind in UNUSABLE:
-        raise _unusable(testee, save, outcome, "A saver is called with a dict of names to tensors, and a path.")
+        raise _unusable(testee, save, outcome, advice)
     well = {OutcomeKind.SAVED: _is_valid(file, save), OutcomeKind.REJECTED: False}.get(outcome.kind)
     return Went(well, outcome.error_type, outcome.kind is OutcomeKind.UNSUPPORTED)
 

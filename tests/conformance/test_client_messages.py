@@ -231,6 +231,12 @@ def without(message, key):
             'found "fine", expected "loaded", "rejected", "unsupported" or "unknown-result"',
             "loaded/properties/outcome/const",
         ),
+        (
+            {"id": "v1", "outcome": "maybe"},
+            "outcome",
+            'found "maybe", expected "loaded", "rejected", "unsupported" or "unknown-result"',
+            "loaded/properties/outcome/const",
+        ),
         ({"id": "v1", "outcome": "rejected"}, "", "'error' is missing", "rejected/required"),
         (
             {"id": "v1", "outcome": "rejected", "error": {"type": "E"}},

@@ -78,6 +78,31 @@ def test_a_users_mistake_is_one_message_and_exit_code_4(run, args, said):
     assert "INTERNALERROR" not in text
 
 
+SPEAKS = """
+    import json, sys
+    says = {"hello": {"protocol": 1, "name": "mine", "version": "1", "byteorder": "little",
+                      "machine": "m", "runtime": "r", "ops": ["load", "save"][int(sys.argv[1]):]}}
+    for line in sys.stdin:
+        print(json.dumps(says.get(json.loads(line)["op"], "done")), flush=True)
+"""
+
+
+@pytest.mark.parametrize("first", ["0", "1"], ids=["load", "save"])
+def test_a_program_that_cannot_be_judged_is_told_how_to_see_what_it_says_and_nothing_about_python(
+    run, pytester, first
+):
+    pytester.makepyfile(speaks=SPEAKS)
+    result = run(f"--testee=python3 speaks.py {first}", "--format=safetensors")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        [
+            "ERROR: mine cannot be judged: * the reply is no JSON object: '\"done\"'*",
+            f"step by step: endianproof protocol check --testee='python3 speaks.py {first}'",
+        ]
+    )
+    assert "__array__" not in result.stderr.str()
+
+
 def test_a_users_mistake_is_the_same_with_workers(run):
     pytest.importorskip("xdist")
     result = run("--loader=nowhere.load", "-n2")
