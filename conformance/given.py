@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import string
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +13,12 @@ from endianproof.conformance.options import OPTIONS
 from endianproof.conformance.project import KINDS, ProjectError, read_project
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from endianproof.conformance.project import Project
 
-__all__ = ["Given", "given_of"]
+__all__ = ["Given", "given_of", "given_twice"]
 
 FLAGS = {option.key: option.flag for option in OPTIONS}
 NONE: Mapping[str, Any] = {
@@ -58,10 +60,15 @@ class Given:
         """Refuse what is empty: an unset variable of a script asks for something, and nobody can tell what."""
         for key, value in self.values.items():
             texts = value if isinstance(value, list) else [value]
-            if key not in MAY_BE_EMPTY and any(isinstance(text, str) and not text.strip() for text in texts):
+            nothing = BLANKS + "," if key in COMMA_SEPARATED else BLANKS
+            if key not in MAY_BE_EMPTY and any(
+                isinstance(text, str) and not text.strip(nothing) for text in texts
+            ):
                 raise pytest.UsageError(f"{self.called(key)} is empty")
 
 
+BLANKS = string.whitespace
+COMMA_SEPARATED = ("format", "rule", "unsupported")
 MAY_BE_EMPTY = ("loader", "saver", "testee")  # what is wrong with these, the testee's side says better
 
 
@@ -75,11 +82,27 @@ def given_of(config: pytest.Config) -> Given:
     """
     every = {option.key: config.getoption(option.dest) for option in OPTIONS}
     values = {option.key: every[option.key] for option in OPTIONS if option.is_given(every[option.key])}
+    _refuse_two(config.invocation_params.args)
     both = [FLAGS[key] for key in KINDS if key in values]
     if len(both) > 1:
         raise pytest.UsageError(f"{both[0]} and {both[1]} exclude each other: one run tests one testee")
     project = _project(values.get("settings"), config.invocation_params.dir)
     return _without_none(_merged(values, project) if project else Given(values))
+
+
+def _refuse_two(arguments: Sequence[object]) -> None:
+    """Refuse two loaders on the command line, of which pytest would take the last; it may override `addopts`."""
+    words = [str(one) for one in arguments]
+    for flag in (FLAGS[key] for key in KINDS):
+        given = [word.partition("=")[2] for word in words if word.startswith(f"{flag}=")]
+        given += [after for word, after in itertools.pairwise(words) if word == flag]
+        if len(set(given)) > 1:
+            raise pytest.UsageError(given_twice(flag, given))
+
+
+def given_twice(flag: str, given: Iterable[str]) -> str:
+    """What is said of two loaders, two savers or two programs."""
+    return f"{flag} is given twice, as {' and as '.join(given)}: one run tests one testee"
 
 
 def _project(given: str | None, folder: Path) -> Project | None:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 import pytest
 
-from endianproof.conformance.given import Given
+from endianproof.conformance.given import Given, given_twice
 from endianproof.conformance.launch import TesteeStartError
 from endianproof.conformance.limits import LimitError, read_limits
-from endianproof.conformance.options import LIMITS, OPTIONS
+from endianproof.conformance.options import LIMITS, OPTIONS, TESTEES
 from endianproof.conformance.settings import checked_builds, checked_requirements, checked_takes, guest_name
 from endianproof.conformance.starting import start
 from endianproof.spec import load_spec
@@ -81,9 +81,15 @@ def _declared(option: Option) -> Callable[..., Any]:
         )
     kind = click.Choice(option.choices) if option.choices else option.kind
     text = f"{option.text[0].upper()}{option.text[1:]}."
-    return click.option(
-        option.flag, option.key, metavar=option.metavar, type=kind, multiple=option.repeatable, help=text
-    )
+    once = {"callback": _only, "multiple": True} if option in TESTEES else {"multiple": option.repeatable}
+    return click.option(option.flag, option.key, metavar=option.metavar, type=kind, help=text, **once)
+
+
+def _only(_ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> str | None:
+    """The one that was given. Raises click.UsageError for two of them, as pytest's side does."""
+    if len(set(given)) > 1:
+        raise click.UsageError(given_twice(param.opts[0], given))
+    return given[0] if given else None
 
 
 USED = ("loader", "testee", "guest", "with", "builds", "takes")

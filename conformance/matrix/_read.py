@@ -118,9 +118,10 @@ CHOICES: Mapping[str, Callable[[Given], object]] = {
 }
 
 
-def _check_choice(given: Given, chosen: Callable[[Given], object]) -> None:
+def _check_choice(key: str, values: Sequence[str], place: str) -> None:
     try:
-        chosen(given)
+        Given({key: list(values)}, {key: f"{place}: {key}"}).refuse_empty()
+        CHOICES[key](Given({key: values}, {key: place}))
     except pytest.UsageError as error:
         raise MatrixError(str(error)) from error
 
@@ -130,7 +131,7 @@ def _check_options(document: Document, value: Mapping[str, Any], steps: Sequence
     pinned = [f"{name}={choice}" for name, choice in value.get("policy", {}).items()]
     for key, values in (("format", value.get("format")), ("rule", value.get("rule")), ("policy", pinned)):
         if values:
-            _check_choice(Given({key: values}, {key: document.place((*steps, key))}), CHOICES[key])
+            _check_choice(key, values, document.place((*steps, key)))
     folder = document.path.resolve().parent
     if "baseline" in value and not (folder / value["baseline"]).is_file():
         raise document.error((*steps, "baseline"), f"there is no file {folder / value['baseline']}")

@@ -142,6 +142,7 @@ BAD = {
     f"{ONE}  guests: [s390]": "matrix.yaml:4: there is no guest 's390'; did you mean s390x?; there are host, *",
     f"{ONE}  guests: [s390x,\n    trixie]": "matrix.yaml:5: 'trixie' is the same guest as 's390x', which *",
     f"{ONE}  guests: [host, host]": "matrix.yaml:4: 'host' is the same guest as 'host', which is there already",
+    f"{ONE}  format: [',']": "matrix.yaml:4: format is empty",
     f"{ONE}  format: [safetensor]": "matrix.yaml:4: unknown format 'safetensor'; did you mean safetensors? *",
     f"{ONE}  rule:\n  - ST-EDN-01": "matrix.yaml:5: no rule is called ST-EDN-01; did you mean ST-END-01?",
     f"{ONE}  policy:\n    unknown-key: refuse": "matrix.yaml:5: unknown policy 'unknown-key'; did you *",

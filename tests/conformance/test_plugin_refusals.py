@@ -35,6 +35,14 @@ def ids(*names):
             "*unknown format 'safetensor'; did you mean safetensors? The formats are safetensors, *",
         ),
         (["--loader=mypkg.load", "--rule="], "*--rule is empty*"),
+        (["--loader=mypkg.load", "--format=,"], "*--format is empty*"),
+        (["--loader=mypkg.load", "--rule= , "], "*--rule is empty*"),
+        (["--loader=mypkg.load", "--unsupported=,"], "*--unsupported is empty*"),
+        (
+            ["--loader=mypkg.load", "--loader=mypkg.swaps"],
+            "*--loader is given twice, as mypkg.load and as mypkg.swaps: one run tests one testee",
+        ),
+        (["--saver=a.b", "--saver", "a.c"], "*--saver is given twice, as a.b and as a.c: *"),
         (["--loader=mypkg.load", "--baseline="], "*--baseline is empty*"),
         (["--loader=mypkg.load", "--rule=ST-DT-2"], "*no rule is called ST-DT-2; did you mean ST-DT-02?*"),
         (["--loader=mypkg.load", "--format=torch-zip", "--rule=ST-DT-02"], "*no vector is selected by --format*"),
@@ -101,6 +109,11 @@ def test_a_program_that_cannot_be_judged_is_told_how_to_see_what_it_says_and_not
         ]
     )
     assert "__array__" not in result.stderr.str()
+
+
+def test_a_loader_on_the_command_line_overrides_the_one_of_addopts(run, pytester):
+    pytester.makepyprojecttoml('[tool.pytest.ini_options]\naddopts = "--loader=mypkg.swaps"\n')
+    run("--loader=mypkg.load", *ids(*FEW)).assert_outcomes(passed=3)
 
 
 def test_a_users_mistake_is_the_same_with_workers(run):

@@ -166,6 +166,7 @@ def test_a_project_to_put_in_front_is_found_from_the_files_folder(tmp_path, proj
             "tool.endianproof.testees.a.limits: there is no key 'time'; did you mean timeout?",
         ),
         ('[tool.endianproof]\nloader = "a.b"\ntakes = "str"\n', "tool.endianproof.takes: 'str' is not one of"),
+        ('[tool.endianproof]\nloader = "a.b"\nformats = []\n', "tool.endianproof.formats: [] "),
         ('[tool.endianproof]\nloader = ""\n', "tool.endianproof.loader: '' "),
         (
             '[tool.endianproof.testees.a]\nloader = "a.b"\nsaver = "a.c"\n',

@@ -300,6 +300,7 @@ def test_a_bad_index_is_a_usage_error(tmp_path, contents, said):
         (["verify_loaders.py"], "give --loader=mypkg.load or --testee=COMMAND"),
         (["verify_loaders.py", "--guest=s390x"], "--guest goes with --loader or --testee"),
         (["verify_loaders.py", "--loader=a.b", "--testee=x"], "exclude each other"),
+        (["verify_loaders.py", "--loader=a.b", "--loader=a.c"], "--loader is given twice, as a.b and as a.c"),
         (["verify_loaders.py", "--loader=a.b", "--build-in-guest"], "goes with --guest and --with"),
         (["verify_loaders.py", "--testee=x", "--loader-takes=file"], "--loader-takes goes with --loader"),
         (["verify_loaders.py", "--testee-timeout=3"], "--testee-timeout goes with --loader or --testee"),
