@@ -88,7 +88,7 @@ def other_trees() -> tuple[Path, ...]:
     A tree in the making is not among them, nor one that something runs in, nor one that a guest builds in.
     """
     trees = {tree for one in guests().values() for tree in (one.tree, builder(one).tree)}
-    found = (path for path in _trees().glob("*/") if path.is_dir() and path not in trees)
+    found = (path for path in _trees().glob("*") if path.is_dir() and path not in trees)
     return tuple(sorted(path for path in found if not (_in_the_making(path) or is_used(path))))
 
 
@@ -101,7 +101,7 @@ def leavings() -> tuple[Path, ...]:
 
     What another process makes or uses just now is not among them.
     """
-    found = (path for name in LEAVINGS for path in (cache_root() / name).glob("*/"))
+    found = (path for name in LEAVINGS for path in (cache_root() / name).glob("*") if path.is_dir())
     return tuple(sorted(path for path in found if not (is_held(_lock(path)) or is_used(path))))
 
 

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import math
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -97,7 +98,9 @@ def plant(codes, dtype, *, order="little", shape=None, offset=0, stride=None, he
     shape = (len(codes) // parts,) if shape is None else tuple(shape)
     stride = flat(shape) if stride is None else tuple(stride)
     rows = [codes[i * parts : (i + 1) * parts] for i in range(len(codes) // parts)]
-    places = [offset + sum(i * s for i, s in zip(index, stride, strict=True)) for index in np.ndindex(*shape)]
+    places = [
+        offset + sum(i * s for i, s in zip(index, stride, strict=True)) for index in product(*map(range, shape))
+    ]
     data = canonical([code for place in places for code in rows[place]], dtype)
     width = scalar_of(element, TYPES).bits // 8
     storage = b"".join(int(code).to_bytes(width, order) for code in codes)

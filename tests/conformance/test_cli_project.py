@@ -79,12 +79,14 @@ def test_init_finds_what_loads_and_what_saves_without_importing_it(here):
     assert saver.values == {"saver": "my_pkg.save_file", "with": ["."]}
 
 
-def test_init_looks_past_what_no_parser_can_read(here):
-    (here / "mypkg.py").write_text(f"x = {'+'.join(['1'] * 20000)}\ndef load(path): pass\n")
+# Which of them Python's parser reads differs between its releases: the last two none does.
+@pytest.mark.parametrize("source", [f"x = {'+'.join(['1'] * 20000)}", f"x = {'(' * 300}", "x = '\0'"])
+def test_init_looks_past_what_no_parser_can_read(here, source):
+    (here / "mypkg.py").write_text(f"{source}\ndef load(path): pass\n")
     (here / "pyproject.toml").write_text('[project]\nname = "mypkg"\n')
     result = invoke("init")
     assert result.exit_code == 0, result.output
-    assert "name yours there" in result.output
+    assert "name yours there" in result.output or "+" in source
 
 
 def test_init_builds_nothing_that_can_be_imported_where_it_stands(here):

@@ -107,7 +107,7 @@ def test_a_fault_is_shrunk_to_one_tensor_that_shows_it():
             raise SpecViolation("ST-DT-01", 0, "a matrix", "none")
         return outcome_of(tensors)
 
-    search, _ = searched(refuses, dtypes=["uint8", "bfloat16"])
+    search, _ = searched(refuses, count=500, dtypes=["uint8", "bfloat16"])
     (failure,) = search.failures.values()
     (tensor,) = failure.file.tensors
     assert (tensor.dtype, len(tensor.shape)) == ("bfloat16", 2)
