@@ -81,8 +81,16 @@ def _declared(option: Option) -> Callable[..., Any]:
         )
     kind = click.Choice(option.choices) if option.choices else option.kind
     text = f"{option.text[0].upper()}{option.text[1:]}."
-    once = {"callback": _only, "multiple": True} if option in TESTEES else {"multiple": option.repeatable}
-    return click.option(option.flag, option.key, metavar=option.metavar, type=kind, help=text, **once)
+    once = option in TESTEES
+    return click.option(
+        option.flag,
+        option.key,
+        metavar=option.metavar,
+        type=kind,
+        help=text,
+        multiple=once or option.repeatable,
+        callback=_only if once else None,
+    )
 
 
 def _only(_ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> str | None:
