@@ -32,7 +32,7 @@ from endianproof.conformance.settings import Settings, read_settings
 from endianproof.conformance.signals import heed
 from endianproof.conformance.starting import preflight, start
 from endianproof.conformance.summary import Result, Summary
-from endianproof.conformance.tasks import OPS, counted, load_tasks
+from endianproof.conformance.tasks import OPS, load_tasks, tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -183,7 +183,7 @@ class ConformanceRun:
 
     def pytest_report_header(self) -> list[str]:
         """Say who is tested, where, and with what."""
-        chosen = f"{len(self._tasks())} of {counted(self._all_tasks())}"
+        chosen = f"{len(self._tasks())} of {tally(self._all_tasks())}"
         if self._info is None:
             return [f"endianproof: {chosen}"]
         info, guest = self._info, self.settings.guest

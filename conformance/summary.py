@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from endianproof.conformance.finding import Finding, Judgement
-from endianproof.conformance.tasks import counted
+from endianproof.conformance.tasks import tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -122,7 +122,7 @@ class Summary:
         missing = len(self.tasks) - len(self.results)
         if missing:
             parts.append(f"{missing} not run (not selected, or the run ended before)")
-        return f"{counted(self.tasks)}: {', '.join(parts)}"
+        return f"{tally(self.tasks)}: {', '.join(parts)}"
 
     def _groups(self, kind: str, title: str) -> Iterator[str]:
         """Each group by the headline that most of its vectors share, then which vectors."""

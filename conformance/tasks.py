@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from endianproof.conformance.counting import counted
 from endianproof.vectors import Save, Vector, load_large, load_saves, load_vectors
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     Task: TypeAlias = Vector | Save
 
-__all__ = ["OPS", "counted", "load_tasks"]
+__all__ = ["OPS", "load_tasks", "tally"]
 
 # What the protocol asks for, and the tasks that it is asked for with.
 OPS = {"load": Vector, "save": Save}
@@ -28,8 +29,8 @@ def load_tasks(ops: Iterable[str] = OPS, *, large: bool = False) -> tuple[Task, 
     return tuple(task for task in every if isinstance(task, wanted))
 
 
-def counted(tasks: Iterable[Task]) -> str:
+def tally(tasks: Iterable[Task]) -> str:
     """How many there are, in words: `12 vectors and 3 saves`."""
     kinds = [task.kind for task in tasks]
-    parts = [f"{kinds.count(kind)} {kind}s" for kind in ("vector", "save") if kind in kinds]
+    parts = [counted(kinds.count(kind), kind) for kind in ("vector", "save") if kind in kinds]
     return " and ".join(parts) or "nothing"

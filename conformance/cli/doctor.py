@@ -20,7 +20,7 @@ from endianproof.conformance.given import Given
 from endianproof.conformance.project import ProjectError, read_project
 from endianproof.conformance.settings import read_settings
 from endianproof.conformance.starting import start
-from endianproof.conformance.tasks import counted
+from endianproof.conformance.tasks import tally
 from endianproof.qemu import GuestError, cache_root, guest, guests, missing_tools, ways
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _plan(testee: ProjectTestee, settings: Settings) -> str:
     baseline = settings.baseline
     parts = (
         f"{testee.kind} {testee.tested}",
-        f"{counted(settings.tasks)} of {formats}",
+        f"{tally(settings.tasks)} of {formats}",
         f"guest {settings.guest}" if settings.guest else "",
         f"with {' '.join(settings.requirements)}" if settings.requirements else "",
         f"without {unsupported}" if unsupported else "",
