@@ -114,7 +114,7 @@ def _read(url: str, certificates: str | None) -> bytes:
     """Raises OSError, of which urllib's errors are."""
     try:
         context = ssl.create_default_context(cafile=certificates)
-        with urllib.request.urlopen(_request(url), timeout=TIMEOUT_SECONDS, context=context) as answer:  # noqa: S310
+        with urllib.request.urlopen(_request(url), timeout=TIMEOUT_SECONDS, context=context) as answer:  # noqa: S310 (as above)
             return bytes(answer.read())
     except (http.client.HTTPException, ValueError) as error:  # an answer that broke off, and what is no address
         raise OSError(str(error)) from error

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from endianproof._whole_file import unwritable, write_new
 from endianproof.conformance.cli.chosen import Chosen, chosen_options, clean_end, limits_of, running
+from endianproof.conformance.cli.new_file import CannotError, check_new, write
 from endianproof.conformance.counting import counted
 from endianproof.conformance.named import formats_of
 from endianproof.conformance.verifying import (
@@ -31,14 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-CANNOT = 2
-
-
-class _CannotError(click.ClickException):
-    """A file of which no fingerprint can be had."""
-
-    exit_code = CANNOT
-
 
 def _taken(files: Sequence[NamedFile], chosen: Chosen | None, options: dict[str, Any]) -> Fingerprint:
     progress, limits = Progress(quiet=options["quiet"]), limits_of(options)
@@ -48,7 +40,7 @@ def _taken(files: Sequence[NamedFile], chosen: Chosen | None, options: dict[str,
         with running(chosen, limits, progress.say) as testee:
             return fingerprint(files, progress, Run(testee, progress))
     except (UnreadableError, FingerprintError) as error:
-        raise _CannotError(str(error)) from error
+        raise CannotError(str(error)) from error
 
 
 def _compare(known: Fingerprint, found: Fingerprint) -> int:
@@ -66,10 +58,7 @@ def _write(found: Fingerprint, output: Path | None) -> None:
     if output is None:
         click.echo(found.text(), nl=False)
         return
-    try:
-        write_new(output, found.text())
-    except OSError as error:
-        raise _CannotError(f"{output} cannot be written: {error.strerror}") from error
+    write(output, found.text(), str(output))
     click.echo(f"{output}: {counted(len(found.tensors), 'tensor')}, {found.sha256}")
 
 
@@ -96,8 +85,7 @@ def command(names: tuple[Path, ...], output: Path | None, check: Path | None, **
     chosen = Chosen.of(options)
     if output is not None and check is not None:
         raise click.UsageError("--output and --check exclude each other")
-    if output is not None and (why := unwritable(output, new=True)):
-        raise click.UsageError(f"--output: {why}")
+    check_new(output, "--output")
     try:
         known = None if check is None else read_fingerprint(check)
         files = gather(names, options["format_name"], formats_of(chosen.loader or "") if chosen else None)

@@ -127,7 +127,7 @@ def _finish(
 ) -> None:
     """Show what the cells came to. All is well only if each of them passed."""
     records = read_records(cells, wish.output)
-    click.echo("\n".join(table(cells, records, kept, damaged_records(cells, wish.output))))
+    click.echo("\n".join(table(cells, records, kept, damaged_records(cells, wish.output, records))))
     click.echo(f"records: {wish.output.resolve()}")
     well = all(cell.excluded or records.get(cell.id, {}).get("verdict") == "passed" for cell in cells)
     ctx.exit(code or (0 if well else 1))

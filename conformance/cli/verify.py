@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from endianproof._whole_file import unwritable, write_new
 from endianproof.conformance.cli.chosen import Chosen, chosen_options, clean_end, limits_of, running
+from endianproof.conformance.cli.new_file import CANNOT, check_new, write
 from endianproof.conformance.named import formats_of
 from endianproof.conformance.verifying import (
     DIFFERENT,
@@ -34,26 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-DIFFERENCE, CANNOT = 1, 2
-
-
-def _place(path: Path | None) -> None:
-    """Refuse, before anything runs, a report that could not be written."""
-    if path is not None and (why := unwritable(path, new=True)):
-        raise click.UsageError(f"--report: {why}")
-
-
-class _CannotError(click.ClickException):
-    """A report that could not be written, when all was found out."""
-
-    exit_code = CANNOT
-
-
-def _write(path: Path, found: dict[str, Any]) -> None:
-    try:
-        write_new(path, json.dumps(found, ensure_ascii=False) + "\n")
-    except OSError as error:
-        raise _CannotError(f"--report: {path} cannot be written: {error.strerror}") from error
+DIFFERENCE = 1
 
 
 def _fingerprint(path: Path | None) -> Fingerprint | None:
@@ -114,7 +95,7 @@ def command(names: tuple[Path, ...], against: Path | None, report: Path | None, 
     chosen = Chosen.of(options)
     if chosen is None:
         raise click.UsageError("nothing to verify it by: give --loader=mypkg.load or --testee=COMMAND")
-    _place(report)
+    check_new(report, "--report")
     known, files = _fingerprint(against), _files(names, options)
     progress, limits = Progress(quiet=options["quiet"]), limits_of(options)
     verdicts = []
@@ -137,5 +118,6 @@ def command(names: tuple[Path, ...], against: Path | None, report: Path | None, 
                 "with": list(chosen.requirements),
                 "against": known.sha256 if known else None,
             }
-            _write(report, record(verdicts, info, asked))
+            text = json.dumps(record(verdicts, info, asked), ensure_ascii=False) + "\n"
+            write(report, text, f"--report: {report}")
     sys.exit(_exit_code(verdicts))

@@ -1,8 +1,8 @@
 """Version matrices: one YAML file says which testees, which versions and which guests; each cell is one run.
 
-_document has the file's YAML with the lines of its errors, _read what it means, _cell one cell; _plan says which
-cells are to be run, _job runs one and writes its record, _earlier keeps the one before, and _session makes them
-pytest items, which pytest-xdist runs in parallel. _table shows records, _github is the matrix of a workflow.
+_read says what the file means, _cell one cell; _plan says which cells are to be run, _job runs one and writes its
+record, _earlier keeps the one before, and _session makes them pytest items, which pytest-xdist runs in parallel.
+_table shows records, _github is the matrix of a workflow.
 """
 
 from __future__ import annotations

@@ -76,9 +76,9 @@ def read_records(cells: Iterable[Cell], folder: Path) -> dict[str, Record]:
     }
 
 
-def damaged_records(cells: Iterable[Cell], folder: Path) -> dict[str, Path]:
-    """The files, by cell, that are in a record's place and are none. Raises MatrixError."""
-    found = _records((cell for cell in cells if not cell.excluded), folder)
+def damaged_records(cells: Iterable[Cell], folder: Path, records: Mapping[str, Record]) -> dict[str, Path]:
+    """The files, by cell, that are in a record's place and are none. `records` were read. Raises MatrixError."""
+    found = _records((cell for cell in cells if not cell.excluded and cell.id not in records), folder)
     return {cell.id: _place(cell, folder) for cell, record in found if record == {}}
 
 

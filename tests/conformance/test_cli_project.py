@@ -196,19 +196,13 @@ def test_doctor_reports_settings_that_cannot_be_read(here):
 # run
 
 
+def write_settings(here, **loaders):
+    tables = "".join(f'[tool.endianproof.testees.{name}]\nloader = "{path}"\n' for name, path in loaders.items())
+    (here / "pyproject.toml").write_text(f'[tool.endianproof]\nformats = ["torch-tar"]\n{tables}')
+
+
 def test_run_tests_every_testee_of_the_settings_and_ends_with_the_worst_code(here):
-    (here / "pyproject.toml").write_text(
-        """
-        [tool.endianproof]
-        formats = ["torch-tar"]
-        [tool.endianproof.testees.good]
-        loader = "mypkg.load"
-        [tool.endianproof.testees.bad]
-        loader = "mypkg.swaps"
-        [tool.endianproof.testees.last]
-        loader = "reference"
-        """
-    )
+    write_settings(here, good="mypkg.load", bad="mypkg.swaps", last="reference")
     done = command("run", "-q", "-k", "dtype")
     assert done.returncode == 1
     told = [line for line in done.stderr.splitlines() if line.startswith("endianproof: ")]
@@ -217,16 +211,7 @@ def test_run_tests_every_testee_of_the_settings_and_ends_with_the_worst_code(her
 
 
 def test_run_does_not_end_well_where_a_run_was_killed(here):
-    (here / "pyproject.toml").write_text(
-        """
-        [tool.endianproof]
-        formats = ["torch-tar"]
-        [tool.endianproof.testees.good]
-        loader = "mypkg.load"
-        [tool.endianproof.testees.dead]
-        loader = "mypkg.aborts"
-        """
-    )
+    write_settings(here, good="mypkg.load", dead="mypkg.aborts")
     done = command("run", "-q", "-k", "dtype-float32", "--in-process")
     assert "endianproof: dead, 2 of 2" in done.stderr
     assert done.returncode == 128 + signal.SIGABRT

@@ -356,7 +356,7 @@ def test_a_report_that_could_not_be_written_is_told_after_the_verdict(model, tmp
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("endianproof.conformance.cli.verify.write_new", full)
+    monkeypatch.setattr("endianproof.conformance.cli.new_file.write_new", full)
     code, text = by("right", model, f"--report={tmp_path / 'report.json'}")
     assert code == 2
     assert "same: 2 tensors" in text
